@@ -1,0 +1,1 @@
+"""Bytes of files: block cache, reading, transfers."""

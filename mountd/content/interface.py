@@ -1,0 +1,87 @@
+"""What content/ offers to those above it (fs/, and later jobs/): the bytes of versions, cached, joined, fetched ahead."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mountd.stores.interface import Reader
+from mountd.types import Buffer, StoreIdentity, Version
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Whose bytes: a datastore's live reader and how a mapping wants it read.
+
+    `reader` stays the same object while credentials rotate; its `identity` files the cached bytes. Compared by identity.
+    """
+
+    datastore: str
+    reader: Reader
+    prefetch: bool = True
+    cache_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many bytes of one version are where; a byte in both tiers counts in both."""
+
+    memory: int
+    disk: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUsage:
+    memory_bytes: int
+    memory_limit: int
+    in_flight_bytes: int
+    disk_bytes: int
+    disk_limit: int
+    disk_files: int
+    disk_healthy: bool
+
+
+class OpenContent(Protocol):
+    """One open of one version. Its own streams: two opens of a version never disturb each other's prefetch."""
+
+    @property
+    def version(self) -> Version: ...
+
+    async def read(self, offset: int, size: int) -> Buffer:
+        """At most `size` bytes from `offset`; fewer only at the end of the version, b"" behind it. A view where it can be.
+
+        Raises PreconditionFailed or NotFound when the version is gone from the store and the bytes are not cached; any
+        other StoreError when they could not be fetched.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends this open's streams; what they fetched stays cached."""
+        ...
+
+
+class Content(Protocol):
+    """The one content service of a daemon. Calls without `async` never block and do no I/O."""
+
+    def open(self, source: Source, version: Version) -> OpenContent: ...
+
+    def fetch_ahead(self, source: Source, versions: Sequence[Version]) -> int:
+        """Starts fetching whole small files, in this order, as far as the budget allows; gives how many were taken (those
+        already cached or in flight count as taken)."""
+        ...
+
+    async def warm(self, source: Source, version: Version) -> int:
+        """Fetches all of one version into the cache (disk tier where there is one); gives the bytes fetched."""
+        ...
+
+    def held(self, identity: StoreIdentity, version: Version) -> Held: ...
+
+    def drop(self, identity: StoreIdentity, key: str) -> None:
+        """Forgets every cached byte of a key, whatever version."""
+        ...
+
+    async def clear(self) -> int:
+        """Forgets every cached byte that no open file is using now; gives the bytes freed."""
+        ...
+
+    def usage(self) -> CacheUsage: ...

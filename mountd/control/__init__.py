@@ -1,0 +1,1 @@
+"""The operator's door: HTTP and JSON over a Unix socket."""

@@ -1,0 +1,1 @@
+"""What the tree means: names, attributes, handles."""

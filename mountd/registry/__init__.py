@@ -1,0 +1,1 @@
+"""Datastore definitions, their database and their secrets."""

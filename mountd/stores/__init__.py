@@ -1,0 +1,1 @@
+"""The clouds: the only room that imports azure.*, obstore and the like."""

@@ -1,0 +1,134 @@
+"""What a storage kind offers, as small protocols. Everything above stores/ knows a storage only through this file.
+
+Rules every kind keeps (tests/contract runs them over each):
+- ETags are unquoted. Keys are passed and returned unchanged, byte for byte.
+- `read` answers exactly the bytes asked of exactly that version, or raises: PreconditionFailed (replaced), NotFound (gone), …
+- "I could not find out" is never answered as an empty listing or NotFound.
+- Errors are `errors.StoreError`s, translated where the foreign library is called.
+- Every call is cancellable at once: a thread left behind finishes alone and its result is dropped.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mountd.types import Buffer, ListPage, ObjectInfo, StoreIdentity, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What this datastore can do beyond reading."""
+
+    writes: bool = False
+    blocks: bool = False
+    leases: bool = False
+    metadata: bool = False
+    conditions: bool = True
+    hierarchical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A precondition of a mutation; at most one field is set, and neither means unconditional."""
+
+    if_match: str = ""
+    if_absent: bool = False
+
+
+UNCONDITIONAL = Condition()
+IF_ABSENT = Condition(if_absent=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What is stored beside the bytes. Metadata keys are ASCII identifiers, values ASCII (SEMANTICS 34)."""
+
+    content_type: str = ""
+    content_encoding: str = ""
+    cache_control: str = ""
+    content_disposition: str = ""
+    content_language: str = ""
+    tier: str = ""
+    metadata: Mapping[str, str] | None = None
+
+
+NO_PROPERTIES = Properties()
+
+
+@dataclass(frozen=True, slots=True)
+class BlockId:
+    """One entry of a block list: the id as the service stores it (base64), the block's size, and whether committed."""
+
+    id: str
+    size: int
+    committed: bool
+
+
+class Reader(Protocol):
+    """Listing and reading; every kind has it."""
+
+    @property
+    def identity(self) -> StoreIdentity: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def stat(self, key: str) -> ObjectInfo:
+        """One object. NotFound if the store says that there is none."""
+        ...
+
+    async def read(self, version: Version, start: int, stop: int) -> Buffer:
+        """Bytes [start, stop) of that version, 0 <= start < stop <= version.size; exactly stop - start of them."""
+        ...
+
+    def list(self, prefix: str, *, recursive: bool = False, page_size: int = 5000) -> AsyncIterator[ListPage]:
+        """All objects whose key starts with `prefix`, as pages, in the store's order. One level unless `recursive`: then
+        keys with a "/" after the prefix are folded into `folders`. The next page may be asked for ahead."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends threads and connections; calls in flight fail with Unavailable."""
+        ...
+
+
+class Writer(Protocol):
+    """Whole objects. `capabilities.writes` says that a store has it."""
+
+    async def put(
+        self, key: str, data: Buffer, *, condition: Condition = UNCONDITIONAL, properties: Properties = NO_PROPERTIES
+    ) -> Version: ...
+
+    async def delete(self, key: str, *, condition: Condition = UNCONDITIONAL) -> None: ...
+
+    async def copy(self, source: Version, key: str, *, condition: Condition = UNCONDITIONAL) -> Version: ...
+
+    async def set_metadata(self, version: Version, metadata: Mapping[str, str]) -> Version: ...
+
+
+class Blocks(Protocol):
+    """Objects made of blocks. `capabilities.blocks` says that a store has it."""
+
+    async def stage_block(self, key: str, block_id: str, data: Buffer) -> None: ...
+
+    async def commit_blocks(
+        self,
+        key: str,
+        block_ids: Sequence[BlockId],
+        *,
+        condition: Condition = UNCONDITIONAL,
+        properties: Properties = NO_PROPERTIES,
+    ) -> Version: ...
+
+    async def block_list(self, key: str) -> Sequence[BlockId]: ...
+
+
+class Leases(Protocol):
+    """Exclusive claims. `capabilities.leases` says that a store has it."""
+
+    async def acquire_lease(self, key: str, seconds: int) -> str:
+        """The lease's id. LeaseConflict if somebody else holds one. `seconds` is 15 to 60, or -1 for no end."""
+        ...
+
+    async def renew_lease(self, key: str, lease_id: str) -> None: ...
+
+    async def release_lease(self, key: str, lease_id: str) -> None: ...
