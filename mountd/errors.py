@@ -27,9 +27,10 @@ class MountdError(Exception):
 
 
 class StoreError(MountdError):
-    """A storage refused or could not be asked."""
+    """A storage refused or could not be asked. `retry_after` is what the service asked for, seconds, where it did."""
 
     code = "store"
+    retry_after: float | None = None
 
 
 class NotFound(StoreError):
