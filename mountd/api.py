@@ -1,0 +1,1 @@
+"""The words of the control API, shared by client and server: standard-library dataclasses only."""

@@ -1,0 +1,1 @@
+"""The host: logging, signals, sd_notify."""
