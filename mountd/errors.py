@@ -237,6 +237,12 @@ class RegistryDamaged(MountdError):
     code = "registry_damaged"
 
 
+class RegistryUnavailable(MountdError):
+    """The registry's files cannot be read or written now (disk full, I/O error, locked): they are not said to be damaged."""
+
+    code = "registry_unavailable"
+
+
 class TooNew(MountdError):
     """A file on disk was written by a newer mountd."""
 
