@@ -1,1 +1,1 @@
-"""Datastore definitions, their database and their secrets."""
+"""Datastore definitions, their database, their secrets. `registry.Registry` is the door; it knows no storage and no tree."""
