@@ -72,13 +72,17 @@ def conceal(value: str) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """For people: time, level, room, sentence."""
+    """For people: time, level, room, sentence, and what `extra=` carries in brackets."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         return _concealer.clean(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        extra = " ".join(f"{name}={value}" for name, value in record.__dict__.items() if name not in _PLAIN_FIELDS)
+        return super().formatMessage(record) + (f" [{extra}]" if extra else "")
 
 
 class JsonFormatter(logging.Formatter):
