@@ -1,0 +1,1 @@
+"""What the service does, a file a family. Each operation is a function from a Call to a Response; none waits."""
