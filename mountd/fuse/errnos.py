@@ -53,6 +53,7 @@ ERRNOS: Mapping[type[errors.MountdError], int] = MappingProxyType(
         errors.OwnedByFile: errno.EPERM,
         errors.UnknownMapping: errno.ENODEV,
         errors.RegistryDamaged: errno.EIO,
+        errors.RegistryUnavailable: errno.EIO,
         errors.TooNew: errno.EIO,
         errors.WrongKey: errno.EACCES,
         errors.ConfigurationInvalid: errno.EINVAL,
@@ -70,4 +71,5 @@ ERRNOS: Mapping[type[errors.MountdError], int] = MappingProxyType(
 
 
 def errno_of(error: errors.MountdError) -> int:
-    return ERRNOS[type(error)]
+    """Total, even for a class without a row: the boundary that asks must not fail itself."""
+    return next(ERRNOS[kind] for kind in type(error).__mro__ if kind in ERRNOS)
