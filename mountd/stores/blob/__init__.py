@@ -1,1 +1,5 @@
-"""Azure Blob Storage."""
+"""Azure Blob Storage: `BlobStore`."""
+
+from mountd.stores.blob.store import BlobStore
+
+__all__ = ["BlobStore"]

@@ -1,0 +1,49 @@
+"""What an answer's headers say of a blob, and how its properties are written as headers. Pure."""
+
+from collections.abc import Mapping
+
+from mountd.errors import Corrupt
+from mountd.stores.blob.pages import nanoseconds
+from mountd.types import BlobKind, ObjectInfo, Traits, Version
+
+METADATA_PREFIX = "x-ms-meta-"
+_KINDS = {"BlockBlob": BlobKind.BLOCK, "AppendBlob": BlobKind.APPEND, "PageBlob": BlobKind.PAGE}
+
+
+def object_info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
+    """From Get Blob Properties."""
+    version = Version(
+        key, etag_of(key, headers), int(_required(key, headers, "Content-Length")), modified(key, headers)
+    )
+    metadata = {
+        name[len(METADATA_PREFIX) :]: value
+        for name, value in headers.items()
+        if name.lower().startswith(METADATA_PREFIX)
+    }
+    if headers.get("x-ms-resource-type", "") == "directory":
+        metadata.setdefault("hdi_isfolder", "true")
+    tier = headers.get("x-ms-access-tier", "")
+    traits = Traits(
+        kind=_KINDS.get(headers.get("x-ms-blob-type", ""), BlobKind.BLOCK),
+        tier=tier,
+        archived=tier == "Archive",
+        content_type=headers.get("Content-Type", ""),
+        content_encoding=headers.get("Content-Encoding", ""),
+        metadata=metadata,
+    )
+    return ObjectInfo(version, traits)
+
+
+def etag_of(key: str, headers: Mapping[str, str]) -> str:
+    return _required(key, headers, "ETag").strip('"')
+
+
+def modified(key: str, headers: Mapping[str, str]) -> int:
+    return nanoseconds(_required(key, headers, "Last-Modified"))
+
+
+def _required(key: str, headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(name)
+    if value is None:
+        raise Corrupt(f"The service's answer about {key!r} has no {name}.")
+    return value

@@ -1,0 +1,204 @@
+"""Our own client of the Blob REST service: one request, signed, sent, answered or translated. Synchronous, for pool threads.
+
+It never retries what the service refused or the network lost (those above do), but for one thing: a token that the
+service refuses is renewed once. It follows no redirect and decodes no content. Request paths are given percent-encoded
+and in origin form, which urllib3 leaves as they are (it folds dot segments of whole URLs).
+"""
+
+import itertools
+import logging
+import re
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+from urllib3 import exceptions as lost
+from urllib3.connectionpool import HTTPConnectionPool
+
+from mountd import __version__
+from mountd.errors import Corrupt, StoreError, StoreTimeout, Unavailable, UnknownAccount
+from mountd.stores.blob.endpoint import Endpoint
+from mountd.stores.blob.translation import Asked, refusal
+from mountd.stores.config import NetworkConfig
+from mountd.stores.credentials import Outgoing, Signer
+from mountd.stores.network import proxy_for, tls_context
+from mountd.types import Buffer, Version
+
+API_VERSION = "2023-11-03"  # has percent-encoded names in listings; what obstore sends too
+USER_AGENT = f"mountd/{__version__}"
+ERROR_BODY_LIMIT = 64 << 10
+PIECE = 256 << 10
+_CODE = re.compile(rb"<Code>(\w+)</Code>")
+
+# Its debug lines hold whole request targets, and so the signatures of SAS.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+Response = urllib3.BaseHTTPResponse
+Progress = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Request:
+    """One operation on the container (`key` is None) or on a blob."""
+
+    method: str
+    key: str | None = None
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Buffer = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class RestClient:
+    def __init__(self, endpoint: Endpoint, signer: Signer, network: NetworkConfig, connections: int) -> None:
+        self.endpoint = endpoint
+        self.signer = signer
+        self._timeout = urllib3.Timeout(connect=network.connect_timeout, read=network.stall_timeout)
+        self._network = network
+        self._proxy = proxy_for(network, endpoint.scheme, endpoint.host)
+        self._pool = self._connections(connections)
+        # Through a proxy, plain http asks with whole URLs.
+        self._target_prefix = endpoint.origin if self._proxy and endpoint.scheme == "http" else ""
+        self._request_ids = (f"{secrets.token_hex(8)}-{number}" for number in itertools.count())
+
+    def _connections(self, connections: int) -> HTTPConnectionPool:
+        options: dict[str, Any] = {"maxsize": connections, "block": False, "retries": False, "timeout": self._timeout}
+        context = tls_context(self._network)
+        manager = (
+            urllib3.ProxyManager(self._proxy, ssl_context=context, proxy_ssl_context=context, **options)
+            if self._proxy
+            else urllib3.PoolManager(ssl_context=context, **options)
+        )
+        return manager.connection_from_host(self.endpoint.host, self.endpoint.port, self.endpoint.scheme)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def send(self, request: Request) -> Answer:
+        """The whole answer of a success (2xx); any other is raised as what it means."""
+        response = self._open(request)
+        try:
+            return Answer(response.status, response.headers, response.read())
+        except (lost.HTTPError, OSError) as error:
+            raise self._translated(error) from error
+        finally:
+            response.release_conn()
+
+    def read_into(self, version: Version, start: int, buffer: memoryview, progress: Progress) -> int:
+        """Fills `buffer` with the version's bytes from `start` as far as they come: how many came, which is less when the
+        body was cut short. Raises only where none came."""
+        span = {"x-ms-range": f"bytes={start}-{start + len(buffer) - 1}", "If-Match": f'"{version.etag}"'}
+        response = self._open(Request("GET", version.key, headers=span))
+        if response.headers.get("Content-Range", "") != f"bytes {start}-{start + len(buffer) - 1}/{version.size}":
+            response.close()
+            raise Corrupt(f"The service sent another range of {version.key!r} than was asked for.")
+        received = 0
+        try:
+            while received < len(buffer):
+                piece = response.read1(min(PIECE, len(buffer) - received))
+                if not piece:
+                    break
+                buffer[received : received + len(piece)] = piece
+                received += len(piece)
+                progress()
+        except (lost.HTTPError, OSError) as error:
+            if not received:
+                raise self._translated(error) from error
+        finally:
+            if received == len(buffer):
+                response.release_conn()
+            else:
+                response.close()
+        return received
+
+    def _open(self, request: Request) -> Response:
+        """A success whose body is still to be read."""
+        response = self._exchange(request)
+        if response.status == 401 and self.signer.refused():
+            response.drain_conn()
+            response.release_conn()
+            response = self._exchange(request)
+        if 200 <= response.status < 300:
+            return response
+        raise self._refusal(request, response)
+
+    def _exchange(self, request: Request) -> Response:
+        path = self.endpoint.container_path if request.key is None else self.endpoint.path(request.key)
+        headers = {
+            "x-ms-version": API_VERSION,
+            "x-ms-client-request-id": next(self._request_ids),
+            "User-Agent": USER_AGENT,
+            **request.headers,
+        }
+        has_body = request.method in ("PUT", "POST")
+        if has_body:
+            headers["Content-Length"] = str(len(request.body))
+        outgoing = Outgoing(request.method, path, request.query, headers)
+        self.signer.sign(outgoing)
+        try:
+            return self._pool.urlopen(
+                request.method,
+                self._target_prefix + outgoing.target,
+                body=_sendable(request.body) if has_body else None,
+                headers=outgoing.headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        except (lost.HTTPError, OSError) as error:
+            raise self._translated(error) from error
+
+    def _refusal(self, request: Request, response: Response) -> StoreError:
+        body = b""
+        try:
+            body = response.read(ERROR_BODY_LIMIT)
+        except (lost.HTTPError, OSError):
+            response.close()  # status and headers say enough
+        finally:
+            response.release_conn()
+        found = _CODE.search(body)
+        asked = Asked(
+            str(self.endpoint), request.key or "", anonymous=self.signer.anonymous, expires=self.signer.expires
+        )
+        return refusal(response.status, response.headers, asked, found.group(1).decode() if found else "")
+
+    def _translated(self, error: Exception) -> StoreError:
+        """What the network did, by type. The library's texts are left out: they quote whole request targets, SAS included."""
+        place = self.endpoint.service
+        cause = error.__cause__
+        if isinstance(error, lost.NameResolutionError):
+            unknown = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
+            if unknown and not self._proxy and not self.endpoint.root:
+                return UnknownAccount(
+                    f"There is no storage account {self.endpoint.account!r}: the name {self.endpoint.host} does not exist.",
+                    remedy="Check the account's name and endpoint suffix, and this machine's DNS.",
+                )
+            return Unavailable(f"The name {self.endpoint.host} cannot be looked up now.")
+        if isinstance(error, lost.ConnectTimeoutError) and not isinstance(error, lost.NewConnectionError):
+            return Unavailable(f"{place} does not answer a connection within {self._timeout.connect_timeout} s.")
+        if isinstance(error, lost.ReadTimeoutError | TimeoutError):
+            return StoreTimeout(f"No byte from {place} for {self._network.stall_timeout} s.")
+        if isinstance(error, lost.SSLError):
+            return Unavailable(
+                f"{place} does not prove who it is (TLS).",
+                remedy="If its certificate is from a private authority, name that in ca_file.",
+            )
+        if isinstance(error, lost.ProxyError):
+            return Unavailable(f"The proxy on the way to {place} does not serve.")
+        reason = type(cause or error).__name__
+        return Unavailable(f"The connection to {place} failed ({reason}).")
+
+
+def _sendable(body: Buffer) -> Any:  # noqa: ANN401  urllib3's types know no view, http.client sends one without a copy
+    return body if isinstance(body, bytes) else (body,)

@@ -1,0 +1,70 @@
+"""One container of Azure Blob Storage as a raw store: each call is one hop to the pool's threads and one request.
+
+Retries, deadlines and concurrency limits are around it (stores/live.py); it remembers nothing between calls.
+"""
+
+from collections.abc import AsyncIterator
+
+import trio
+
+from mountd.definitions import DatastoreDefinition
+from mountd.stores import progress
+from mountd.stores.blob.endpoint import endpoint_of
+from mountd.stores.blob.headers import object_info
+from mountd.stores.blob.listing import PAGE_LIMIT, Listing
+from mountd.stores.blob.objects import Objects
+from mountd.stores.blob.rest import Progress, Request, RestClient
+from mountd.stores.blob.threads import ThreadPool
+from mountd.stores.config import NetworkConfig
+from mountd.stores.credentials import signer_for
+from mountd.stores.interface import Capabilities
+from mountd.types import Buffer, ListPage, ObjectInfo, StoreIdentity, Version
+
+THREADS = 64  # as many as a datastore has requests at once (StoreConfig.concurrency); they start when needed
+
+
+class BlobStore:
+    """Reader of one container. Construction asks nothing of the network; InvalidDefinition for what cannot be."""
+
+    def __init__(self, definition: DatastoreDefinition, network: NetworkConfig, threads: int = THREADS) -> None:
+        self._endpoint = endpoint_of(definition)
+        signer = signer_for(definition.credential, self._endpoint.account, network)
+        self._threads = ThreadPool(definition.name, threads)
+        self._rest = RestClient(self._endpoint, signer, network, threads)
+        self._objects = Objects(self._endpoint, signer, network, self._rest)
+
+    def __repr__(self) -> str:
+        return f"BlobStore({self._endpoint})"
+
+    @property
+    def identity(self) -> StoreIdentity:
+        return self._endpoint.identity
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(writes=False, blocks=False, leases=False, metadata=True)
+
+    async def stat(self, key: str) -> ObjectInfo:
+        answer = await self._threads.run(lambda: self._rest.send(Request("HEAD", key)))
+        return object_info(key, answer.headers)
+
+    async def read(self, version: Version, start: int, stop: int) -> Buffer:
+        heard = _progress()
+        return await self._threads.run(lambda: self._objects.read(version, start, stop, heard))
+
+    def list(self, prefix: str, *, recursive: bool = False, page_size: int = PAGE_LIMIT) -> AsyncIterator[ListPage]:
+        return Listing(self._rest, self._threads, prefix, recursive=recursive, page_size=page_size)
+
+    async def aclose(self) -> None:
+        self._threads.close()
+        self._rest.close()
+        await trio.lowlevel.checkpoint()
+
+
+def _progress() -> Progress:
+    """Tells the call's deadline, from a thread, that bytes came."""
+    listener = progress.LISTENER.get()
+    if listener is None:
+        return lambda: None
+    token = trio.lowlevel.current_trio_token()
+    return lambda: token.run_sync_soon(listener.progress_made, idempotent=True)
