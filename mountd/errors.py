@@ -27,10 +27,14 @@ class MountdError(Exception):
 
 
 class StoreError(MountdError):
-    """A storage refused or could not be asked. `retry_after` is what the service asked for, seconds, where it did."""
+    """A storage refused or could not be asked. `retry_after` is what the service asked for, seconds, where it did.
+
+    `received`: the first bytes of a body that was cut short, so that the next request asks only for what is behind them.
+    """
 
     code = "store"
     retry_after: float | None = None
+    received: bytes | memoryview = b""
 
 
 class NotFound(StoreError):

@@ -10,6 +10,7 @@ Rules every kind keeps (tests/contract runs them over each):
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from mountd.types import Buffer, ListPage, ObjectInfo, StoreIdentity, Version
@@ -64,6 +65,32 @@ class BlockId:
     committed: bool
 
 
+class HealthState(StrEnum):
+    """What the last requests to a datastore showed."""
+
+    UNKNOWN = "unknown"  # nothing was asked yet, or not since its credential changed
+    OK = "ok"
+    REFUSED = "refused"  # the credential was refused, or is needed and missing
+    MISSING = "missing"  # no such account or container
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """One datastore's health. Times are nanoseconds since the epoch, 0 where there is none. `last_error` stays after
+    recovery, with the storage's `request_id` where it gave one; `retry_at_ns` is when an open breaker lets a call try."""
+
+    state: HealthState
+    since_ns: int
+    last_success_ns: int = 0
+    last_error: str = ""
+    last_error_code: str = ""
+    last_error_ns: int = 0
+    request_id: str = ""
+    retry_at_ns: int = 0
+    in_flight: int = 0
+
+
 class Reader(Protocol):
     """Listing and reading; every kind has it."""
 
@@ -83,7 +110,9 @@ class Reader(Protocol):
 
     def list(self, prefix: str, *, recursive: bool = False, page_size: int = 5000) -> AsyncIterator[ListPage]:
         """All objects whose key starts with `prefix`, as pages, in the store's order. One level unless `recursive`: then
-        keys with a "/" after the prefix are folded into `folders`. The next page may be asked for ahead."""
+        keys with a "/" after the prefix are folded into `folders`. The next page may be asked for ahead.
+
+        A page that failed is asked for again by the next `anext`: a failure does not end the iterator."""
         ...
 
     async def aclose(self) -> None:
