@@ -1,0 +1,266 @@
+"""One datastore's protection: every request goes through run(), which owns retries, breaker, places, caps and deadline.
+
+A call fails when nothing was heard for it in `deadline` seconds: bytes or an answer move its deadline on, and so does
+waiting in a queue that moves (a place while other requests are answered, a cap's turn). It knows nothing of what is
+asked, only of how that went. It starts no task: an idle datastore costs nothing.
+"""
+
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import trio
+
+from mountd.errors import StoreError, StoreTimeout, Unavailable
+from mountd.stores.breaker import Breaker, BreakerLimits, Permission, State
+from mountd.stores.bulkhead import Bulkhead
+from mountd.stores.config import StoreConfig
+from mountd.stores.health import HealthRecord, concerns_datastore
+from mountd.stores.interface import StoreHealth
+from mountd.stores.meters import Meters, Operation
+from mountd.stores.progress import LISTENER
+from mountd.stores.rate import TokenBucket
+from mountd.stores.retrying import NEVER_ACTED, OUTAGE, RETRIED, Backoff
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Call:
+    """One call while it lasts, over all its attempts."""
+
+    __slots__ = (
+        "_clock",
+        "_limit",
+        "_scope",
+        "error",
+        "failures",
+        "operation",
+        "progress",
+        "repeatable",
+        "size",
+        "trial",
+    )
+
+    def __init__(self, operation: Operation, size: int, now: float) -> None:
+        self.operation = operation
+        self.size = size
+        self.repeatable = not operation.mutates or operation is Operation.STAGE_BLOCK
+        self.progress = now
+        self.failures = 0  # in a row, without progress
+        self.trial = False
+        self.error: StoreError | None = None
+        self._scope: trio.CancelScope | None = None
+        self._limit = 0.0
+
+    def attempt(self, scope: trio.CancelScope, limit: float) -> None:
+        self._scope, self._limit = scope, limit
+
+    def progress_made(self) -> None:
+        self.progress = trio.current_time()
+        self.failures = 0
+        if self._scope is not None:
+            self._scope.deadline = self.progress + self._limit
+
+
+class Protection:
+    """What stands between one datastore and everyone who asks it. `chance` is where jitter comes from."""
+
+    def __init__(self, datastore: str, config: StoreConfig, health: HealthRecord, chance: random.Random) -> None:
+        self.datastore = datastore
+        self.health = health
+        self._config = config
+        self._chance = chance
+        self._backoff = Backoff.of(config)
+        self.breaker = Breaker(BreakerLimits.of(config))
+        self.bulkhead = Bulkhead(config.concurrency)
+        self.meters = Meters(datastore, lambda: self.bulkhead.in_flight)
+        per_second = config.requests_per_second
+        self._requests = TokenBucket(per_second, max(1.0, per_second)) if per_second else None
+        # A tenth of a second's bytes at once: smooth enough for a shared link, and rarely a wait for a slow reader.
+        self._bytes = (
+            TokenBucket(config.bytes_per_second, config.bytes_per_second / 10) if config.bytes_per_second else None
+        )
+        # State: when the first request may go (start jitter); None once it has.
+        self._starts_at: float | None = None
+        self._started = config.start_jitter <= 0
+        self._plain = self._started and self._requests is None and self._bytes is None
+
+    async def run(self, operation: Operation, attempt: Callable[[], Awaitable[T]], size: int = 0) -> T:
+        """What `attempt` gives, asked again as often as is harmless and useful. `size`: bytes it moves, both ways."""
+        call = Call(operation, size, trio.current_time())
+        while True:
+            if not (self._plain and self.breaker.state is State.CLOSED and self.bulkhead.take_now()):
+                await self._admitted(call)
+            try:
+                return await self._attempted(call, attempt)
+            except StoreError as error:
+                pause = self._pause_after(call, error)
+            await trio.sleep(pause)
+
+    async def _attempted(self, call: Call, attempt: Callable[[], Awaitable[T]]) -> T:
+        """One request, holding a place. Ends the breaker's trial, if this is it, whatever happens."""
+        meter = self.meters.of[call.operation]
+        started = trio.current_time()
+        limit = self._limit_of(call)
+        listener = LISTENER.set(call)
+        try:
+            with trio.CancelScope(deadline=min(started + limit, call.progress + self._config.deadline)) as scope:
+                call.attempt(scope, min(limit, self._config.deadline))
+                result = await attempt()
+            if scope.cancelled_caught:
+                waited = trio.current_time() - call.progress
+                raise StoreTimeout(f"Datastore '{self.datastore}' made no progress for {waited:.0f} s.")
+        except StoreError as error:
+            self._failed(call, error)
+            raise
+        except BaseException:
+            if call.trial:
+                self.breaker.abandoned()
+            raise
+        finally:
+            LISTENER.reset(listener)
+            self.bulkhead.release()
+        now = trio.current_time()
+        self._answered(now)
+        meter.succeeded()
+        meter.took(now - started)
+        self.health.succeeded()
+        return result
+
+    def _limit_of(self, call: Call) -> float:
+        """How long one attempt may take without a sign of progress. A mutation cannot be sent again: it gets all there is."""
+        config = self._config
+        patience = config.stall_timeout if call.repeatable else config.deadline
+        return patience + call.size / config.slowest_rate
+
+    def _failed(self, call: Call, error: StoreError) -> None:
+        now = trio.current_time()
+        call.failures += 1
+        call.error = error
+        self.meters.failed(call.operation, error.code)
+        if isinstance(error, OUTAGE):
+            self.breaker.failed(now, trial=call.trial, retry_after=error.retry_after or 0.0)
+        else:
+            self._answered(now)
+        self._note(call, error)
+
+    def _answered(self, now: float) -> None:
+        if self.breaker.state is State.OPEN:
+            self.meters.breaker_open(0)
+        self.breaker.answered(now)
+
+    def _note(self, call: Call, error: StoreError) -> None:
+        """Each failure is logged once, here, with the storage's request id; an answer about one key is no failure."""
+        if concerns_datastore(error):
+            self.health.failed(error)
+        elif not isinstance(error, RETRIED):
+            return
+        operation, code, request_id = call.operation.label, error.code, error.request_id
+        logger.warning(
+            "Datastore %s: %s failed (%s): %s [request %s]",
+            *(self.datastore, operation, code, error, request_id or "unknown"),
+            extra={"datastore": self.datastore, "operation": operation, "code": code, "request_id": request_id},
+        )
+
+    def _pause_after(self, call: Call, error: StoreError) -> float:
+        """How long to wait before asking again; raises the failure where that is not to be."""
+        if not isinstance(error, RETRIED if call.repeatable else NEVER_ACTED):
+            raise error
+        now = trio.current_time()
+        pause = self._backoff.delay(max(1, call.failures), error, self._chance)
+        refused = call.trial and self.breaker.state is State.OPEN
+        call.trial = False
+        if refused or pause is None or now + pause >= call.progress + self._config.deadline:
+            self._give_up(call, error.retry_after or 0.0)
+            raise error
+        self.meters.repeated(error.code)
+        return pause
+
+    def _give_up(self, call: Call, retry_after: float) -> None:
+        if isinstance(call.error, OUTAGE):
+            self.breaker.gave_up(trio.current_time(), call.progress, retry_after=retry_after)
+            self.meters.breaker_open(self.breaker.state is State.OPEN)
+
+    def report(self) -> StoreHealth:
+        retry_in = max(0.0, self.breaker.next_trial - trio.current_time()) if self.breaker.state is State.OPEN else None
+        return self.health.report(retry_in=retry_in, in_flight=self.bulkhead.in_flight)
+
+    def close(self) -> None:
+        self.meters.close()
+
+    # Before a request goes out ------------------------------------------------------------------------------------
+
+    async def _admitted(self, call: Call) -> None:
+        """Returns holding a place, with the breaker's permission."""
+        if not self._plain:
+            await self._turn(call)
+        while True:
+            await self._place(call)
+            permission = self.breaker.ask(trio.current_time())
+            if permission in (Permission.ASK, Permission.TRY):
+                call.trial = permission is Permission.TRY
+                return
+            self.bulkhead.release()
+            if permission is Permission.REFUSED:
+                raise self._refusal()
+            await self._found_out(call)
+
+    async def _turn(self, call: Call) -> None:
+        """Waits for the start's jitter and the caps. That is our own doing, so the deadline counts from its end."""
+        now = trio.current_time()
+        if not self._started:
+            if self._starts_at is None:
+                self._starts_at = now + self._config.start_jitter * self._chance.random()
+            await trio.sleep_until(self._starts_at)
+            self._started = True
+        for bucket, units in ((self._requests, 1), (self._bytes, call.size)):
+            wait = bucket.reserve(units, trio.current_time()) if bucket and units else 0.0
+            if bucket and wait:
+                try:
+                    await trio.sleep(wait)
+                except trio.Cancelled:
+                    bucket.give_back(units)
+                    raise
+        call.progress = trio.current_time()
+
+    async def _place(self, call: Call) -> None:
+        """A place in the bulkhead. While others' requests are answered the queue moves, and this call has not failed."""
+        while not self.bulkhead.take_now():
+            heard = max(call.progress, self.breaker.last_answer)
+            with trio.move_on_at(heard + self._config.deadline) as scope:
+                await self.bulkhead.take()
+            if not scope.cancelled_caught:
+                call.progress = max(call.progress, self.breaker.last_answer)
+                return
+            if self.breaker.last_answer <= heard:
+                raise self._too_late(call)
+
+    async def _found_out(self, call: Call) -> None:
+        """Waits while another call tries the datastore for all, until something changed or this one may try."""
+        deadline = call.progress + self._config.deadline
+        if trio.current_time() >= deadline:
+            raise self._too_late(call)
+        until = deadline if self.breaker.trying else min(deadline, self.breaker.next_trial)
+        with trio.move_on_at(until):
+            await self.breaker.changed.park()
+
+    def _too_late(self, call: Call) -> StoreError:
+        error = call.error or StoreTimeout(
+            f"Datastore '{self.datastore}' gave no answer for {self._config.deadline:.0f} s."
+        )
+        call.error = error
+        self._give_up(call, 0.0)
+        return error
+
+    def _refusal(self) -> Unavailable:
+        wait = max(0.0, self.breaker.next_trial - trio.current_time())
+        report = self.health.report(retry_in=None, in_flight=0)
+        when = "one request is trying it now" if self.breaker.trying else f"it is asked again in {wait:.0f} s"
+        return Unavailable(
+            f"Datastore '{self.datastore}' does not answer; {when}. Last failure: {report.last_error}",
+            remedy="See `mountctl status`.",
+            request_id=report.request_id or None,
+        )
