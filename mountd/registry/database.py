@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from mountd.errors import DirectoryUnsafe, MountdError, RegistryDamaged, RegistryUnavailable, TooNew
 from mountd.registry.secrets import sync_directory
@@ -20,7 +20,7 @@ APPLICATION_ID = 0x6D6E7464  # "mntd", in the file's header: tells a registry fr
 FILE_NAME = "registry.db"
 
 Value: TypeAlias = str | bytes | int | float | None
-Row: TypeAlias = tuple[Value, ...]
+Row: TypeAlias = tuple[Any, ...]
 
 # Step n takes a file from version n to n + 1. Steps are never changed once released, only added.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
