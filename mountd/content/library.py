@@ -1,0 +1,124 @@
+"""The one content service of a daemon: puts budget, tiers, transfers and readers together.
+
+Promises what content.interface says. Everything is owned here and by the nursery it is given; nothing is global.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import trio
+
+from mountd.content.block_cache import BlockCache
+from mountd.content.budget import default_memory
+from mountd.content.config import CacheConfig
+from mountd.content.interface import CacheUsage, Held, OpenContent, Source
+from mountd.content.memory_tier import Block, MemoryTier, Shelf, State
+from mountd.content.reader import VersionReader, Windows
+from mountd.content.transfers import Transfers
+from mountd.rules.blocks import RANGE, SMALL_FILE
+from mountd.types import StoreIdentity, Version
+
+WARM_AHEAD = 8 * RANGE  # in flight while warming: enough to fill a near network, little enough to leave readers theirs
+
+
+class BlockContent:
+    """content.interface.Content. `directory` holds the disk tier; without one there is none."""
+
+    def __init__(self, config: CacheConfig, nursery: trio.Nursery, directory: Path | None = None) -> None:
+        self._prefetch = config.prefetch
+        self._tier = MemoryTier(config.memory or default_memory())
+        self._disk = None
+        self._transfers = Transfers(nursery, self._tier, self._disk)
+        self._cache = BlockCache(self._tier, self._transfers)
+        self._windows = Windows(self._tier.budget.limit)
+
+    def open(self, source: Source, version: Version) -> OpenContent:
+        shelf = self._tier.room(source.reader.identity).shelf(version)
+        prefetch = self._prefetch and source.prefetch
+        return VersionReader(self._cache, self._windows, shelf, source, prefetch=prefetch)
+
+    def fetch_ahead(self, source: Source, versions: Sequence[Version]) -> int:
+        """As in content.interface; empty files and those too large for it have nothing to be fetched, and count as taken."""
+        if not (self._prefetch and source.prefetch):
+            return 0
+        room = self._tier.room(source.reader.identity)
+        left = self._transfers.ahead_room(room)
+        blocks: list[Block] = []
+        taken = 0
+        for version in versions:
+            if 0 < version.size <= SMALL_FILE:
+                shelf = room.shelf(version)
+                if not shelf.blocks:
+                    left -= version.size
+                    if left < 0:
+                        room.tidy(shelf)
+                        break
+                    blocks.append(self._tier.file(Block(shelf, 0, version.size, source)))
+            taken += 1
+        if blocks:
+            self._transfers.fetch_ahead(blocks)
+        return taken
+
+    async def warm(self, source: Source, version: Version) -> int:
+        shelf = self._tier.room(source.reader.identity).shelf(version)
+        shelf.opens += 1
+        try:
+            return await self._warm(shelf, source)
+        finally:
+            shelf.opens -= 1
+            shelf.room.tidy(shelf)
+
+    async def _warm(self, shelf: Shelf, source: Source) -> int:
+        size = shelf.version.size
+        known = set(shelf.unique())
+        fetched = 0
+        # Without a disk, more than the memory tier can hold would push itself out.
+        end = size if self._disk is not None else min(size, self._tier.budget.limit // 2)
+        for start in range(0, end, RANGE):
+            stop = min(start + RANGE, size)
+            blocks = self._cache.want(shelf, source, start, stop)
+            if stop < end:
+                self._cache.ahead(shelf, source, stop, min(start + WARM_AHEAD, size))
+            await self._cache.bytes_of(blocks, source, start, stop)
+            for block in blocks:
+                if block not in known:
+                    known.add(block)
+                    fetched += block.size if block.found == "store" else 0
+        return fetched
+
+    def held(self, identity: StoreIdentity, version: Version) -> Held:
+        room = self._tier.rooms.get(identity)
+        shelf = room.find(version) if room is not None else None
+        memory = sum(block.size for block in shelf.unique() if block.state is State.HERE) if shelf is not None else 0
+        return Held(memory=memory, disk=0, size=version.size)
+
+    def drop(self, identity: StoreIdentity, key: str) -> None:
+        room = self._tier.rooms.get(identity)
+        for shelf in list(room.shelves.get(key, ())) if room is not None else ():
+            self._tier.forget(shelf)
+
+    async def clear(self) -> int:
+        freed = sum(self._tier.forget(shelf) for shelf in list(self._closed_shelves()))
+        await trio.lowlevel.checkpoint()
+        return freed
+
+    def _closed_shelves(self) -> Iterable[Shelf]:
+        for room in self._tier.rooms.values():
+            for shelves in room.shelves.values():
+                yield from (shelf for shelf in shelves if not shelf.opens)
+
+    def usage(self) -> CacheUsage:
+        return CacheUsage(
+            memory_bytes=self._tier.held_bytes,
+            memory_limit=self._tier.budget.limit,
+            in_flight_bytes=self._tier.budget.in_flight,
+            disk_bytes=0,
+            disk_limit=0,
+            disk_files=0,
+            disk_healthy=True,
+        )
+
+    async def aclose(self) -> None:
+        """What is queued fails, what flies is left to the nursery's owner to cancel; the disk tier is closed in order."""
+        self._transfers.close()
+        await trio.lowlevel.checkpoint()

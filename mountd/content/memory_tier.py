@@ -1,0 +1,223 @@
+"""The memory tier: blocks, filed by storage, key, version and grain. A block in flight is filed like one that is here, so
+that finding and joining are one look-up.
+
+Promises: blocks of a version never overlap; a block taken out keeps its bytes for whoever holds it already; nothing
+here waits. It must not know stores or streams.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+
+import trio
+
+from mountd import metrics
+from mountd.content.budget import Flight, MemoryBudget
+from mountd.content.interface import Source
+from mountd.rules.blocks import GRAIN, GRAIN_BITS
+from mountd.rules.eviction import Evictable, Eviction, Share
+from mountd.rules.pace import Pace
+from mountd.types import Buffer, StoreIdentity, Version
+
+
+class State(IntEnum):
+    QUEUED = 0
+    FLYING = 1
+    HERE = 2
+    FAILED = 3
+    GONE = 4  # withdrawn before it flew, or forgotten
+
+
+class Block(Evictable):
+    """An aligned range [start, stop) of one version: queued, in flight, or here with its bytes in `data`."""
+
+    __slots__ = (
+        "ahead",
+        "arrival",
+        "data",
+        "failure",
+        "found",
+        "shelf",
+        "source",
+        "start",
+        "state",
+        "stop",
+        "waiters",
+        "wanted",
+    )
+
+    def __init__(self, shelf: "Shelf", start: int, stop: int, source: Source) -> None:
+        super().__init__(
+            stop - start, shelf.room.share(source.cache_share), (shelf.version.key, shelf.version.etag, start)
+        )
+        self.shelf = shelf
+        self.start = start
+        self.stop = stop
+        self.source = source
+        self.state = State.QUEUED
+        self.data: memoryview | None = None
+        self.failure: BaseException | None = None
+        self.arrival: trio.Event | None = None
+        self.waiters = 0
+        self.wanted = False  # a reader waits, or asked for it
+        self.ahead = False  # fetched before anybody asked
+        self.found = ""  # where its bytes came from: disk or store
+
+    def grains(self) -> range:
+        return range(self.start >> GRAIN_BITS, (self.stop + GRAIN - 1) >> GRAIN_BITS)
+
+
+class Shelf:
+    """The blocks of one version, by grain."""
+
+    __slots__ = ("blocks", "opens", "room", "version")
+
+    def __init__(self, room: "Room", version: Version) -> None:
+        self.room = room
+        self.version = version
+        self.blocks: dict[int, Block] = {}
+        self.opens = 0
+
+    def unique(self) -> Iterator[Block]:
+        """Each block once, in file order."""
+        last = None
+        for grain in sorted(self.blocks):
+            block = self.blocks[grain]
+            if block is not last:
+                yield block
+            last = block
+
+
+class Room:
+    """One storage's shelves, by key (rarely more than one version each), and what was learnt about its pace."""
+
+    __slots__ = ("_eviction", "_shares", "flight", "identity", "pace", "shelves")
+
+    def __init__(self, identity: StoreIdentity, eviction: Eviction) -> None:
+        self.identity = identity
+        self.shelves: dict[str, list[Shelf]] = {}
+        self.pace = Pace()
+        self.flight = Flight()
+        self._eviction = eviction
+        self._shares: dict[float, Share] = {}
+
+    def share(self, weight: float) -> Share:
+        share = self._shares.get(weight)
+        if share is None:
+            share = self._shares[weight] = self._eviction.share(weight)
+        return share
+
+    def find(self, version: Version) -> Shelf | None:
+        for shelf in self.shelves.get(version.key, ()):
+            if shelf.version.etag == version.etag and shelf.version.size == version.size:
+                return shelf
+        return None
+
+    def shelf(self, version: Version) -> Shelf:
+        shelf = self.find(version)
+        if shelf is None:
+            shelf = Shelf(self, version)
+            self.shelves.setdefault(version.key, []).append(shelf)
+        return shelf
+
+    def tidy(self, shelf: Shelf) -> None:
+        """Forgets a shelf that holds nothing and that nobody has open."""
+        if shelf.blocks or shelf.opens:
+            return
+        shelves = self.shelves.get(shelf.version.key)
+        if shelves and shelf in shelves:
+            shelves.remove(shelf)
+            if not shelves:
+                del self.shelves[shelf.version.key]
+
+
+class MemoryTier:
+    """All rooms, their eviction and their budget. Mutable state: `rooms`, `held_bytes`."""
+
+    def __init__(self, limit: int) -> None:
+        self.rooms: dict[StoreIdentity, Room] = {}
+        self.held_bytes = 0
+        self.budget = MemoryBudget(limit, self._give_up)
+        self._eviction = Eviction()
+        self._used = metrics.PREFETCH_BYTES.labels("used")
+        self._wasted = metrics.PREFETCH_BYTES.labels("wasted")
+        metrics.CACHE_BYTES.labels("memory").set_function(lambda: float(self.held_bytes))
+
+    def room(self, identity: StoreIdentity) -> Room:
+        room = self.rooms.get(identity)
+        if room is None:
+            room = self.rooms[identity] = Room(identity, self._eviction)
+        return room
+
+    def file(self, block: Block) -> Block:
+        """Files a new block under its grains, which nobody has."""
+        blocks = block.shelf.blocks
+        for grain in block.grains():
+            blocks[grain] = block
+        return block
+
+    def arrive(self, block: Block, data: Buffer) -> None:
+        """The bytes of a flying block: kept, unless it was forgotten meanwhile; then only its waiters get them."""
+        kept = block.state is State.FLYING
+        block.data = data if isinstance(data, memoryview) else memoryview(data)
+        self.budget.land(block.shelf.room.flight, block.size, kept=kept)
+        if kept:
+            block.state = State.HERE
+            self.held_bytes += block.size
+            self._eviction.add(block)
+        if block.arrival is not None:
+            block.arrival.set()
+
+    def fail(self, block: Block, failure: BaseException) -> None:
+        """A flying block that will not arrive."""
+        self.budget.land(block.shelf.room.flight, block.size, kept=False)
+        if block.state is State.FLYING:
+            self._unfile(block)
+        block.state = State.FAILED
+        block.failure = failure
+        if block.arrival is not None:
+            block.arrival.set()
+
+    def withdraw(self, block: Block) -> None:
+        """A queued block that nobody wants any more."""
+        self._unfile(block)
+        block.state = State.GONE
+
+    def forget(self, shelf: Shelf) -> int:
+        """Takes out all that is here, and leaves what flies to its waiters alone; gives the bytes freed."""
+        freed = 0
+        for block in list(shelf.unique()):
+            if block.state is State.HERE:
+                freed += block.size
+                self._eviction.remove(block)
+                self._take_out(block)
+            elif block.state is State.FLYING:
+                self._unfile(block)
+                block.state = State.GONE
+        shelf.room.tidy(shelf)
+        return freed
+
+    def _give_up(self, size: int) -> int:
+        freed = 0
+        while freed < size:
+            victim = self._eviction.victim()
+            if victim is None:
+                break
+            assert isinstance(victim, Block)
+            self._take_out(victim)
+            freed += victim.size
+        return freed
+
+    def _take_out(self, block: Block) -> None:
+        self._unfile(block)
+        block.state = State.GONE
+        self.held_bytes -= block.size
+        self.budget.release(block.size)
+        if block.ahead:
+            (self._used if block.served or block.protected else self._wasted).inc(block.size)
+
+    def _unfile(self, block: Block) -> None:
+        blocks = block.shelf.blocks
+        for grain in block.grains():
+            if blocks.get(grain) is block:
+                del blocks[grain]
+        block.shelf.room.tidy(block.shelf)

@@ -1,0 +1,79 @@
+"""What a storage's answers take, learnt from them, and what follows: how many requests at once, how far ahead, how small
+to cut a read that somebody waits for.
+
+The time of a request of n bytes is taken as first byte + n / bandwidth; both come from the best times seen by size, which
+rise slowly so that a slower network is noticed. Best times, not means: means hold our own queues, and more requests at once would
+seem to call for still more. Pure: the time is an argument.
+"""
+
+from mountd.rules.blocks import GRAIN, RANGE
+from mountd.types import MiB
+
+GUESSED_BANDWIDTH = 100e6  # bytes/s of one connection, until sizes that differ were seen
+GUESSED_FIRST_BYTE = 0.01  # seconds, until the first answer
+FORGET_A_SECOND = 0.05  # a best time rises by this part each second
+REQUEST_COST = 0.0003  # seconds of CPU of one more request: what cutting a read costs
+REQUEST_RATE = 4000  # requests/s worth having in flight: more than two cores carry out (3,500 measured)
+BYTE_RATE = 2.0e9  # bytes/s worth having in flight: more than two cores move (1.3 GB/s measured)
+FEWEST, MOST = 8, 64  # requests at once: a local server wants 8, one 10 ms away 32 and more
+SMALLEST_WINDOW = 8 * RANGE
+_CLASSES = 5  # up to 128 KiB, 256 KiB, 512 KiB, 1 MiB, and more
+
+
+class Pace:
+    """One storage's. Mutable state: `_best` (seconds), `_sizes` (bytes) and `_seen` (when), by size class; and the fit."""
+
+    __slots__ = ("_best", "_seen", "_sizes", "bandwidth", "first_byte")
+
+    def __init__(self) -> None:
+        self._best = [0.0] * _CLASSES
+        self._sizes = [0] * _CLASSES
+        self._seen = [0.0] * _CLASSES
+        self.first_byte = GUESSED_FIRST_BYTE
+        self.bandwidth = GUESSED_BANDWIDTH
+
+    def note(self, size: int, seconds: float, now: float) -> None:
+        """A request of `size` bytes took `seconds`."""
+        place = min(max((size - 1).bit_length() - GRAIN.bit_length() + 1, 0), _CLASSES - 1)
+        best = self._best[place]
+        risen = best * (1 + FORGET_A_SECOND * (now - self._seen[place]))
+        if not best or seconds < risen:
+            self._best[place], self._sizes[place], self._seen[place] = seconds, size, now
+            self._fit()
+
+    def _fit(self) -> None:
+        known = [place for place in range(_CLASSES) if self._best[place]]
+        small, large = known[0], known[-1]
+        apart = self._sizes[large] - self._sizes[small]
+        if apart > 0:
+            slower = self._best[large] - self._best[small]
+            self.bandwidth = min(max(apart / max(slower, 1e-6), 1e6), 5e9)
+        self.first_byte = max(self._best[small] - self._sizes[small] / self.bandwidth, 1e-4)
+
+    def seconds(self, size: int) -> float:
+        """What a request of that size should take when nothing else is going on."""
+        return self.first_byte + size / self.bandwidth
+
+    def concurrency(self, size: int) -> int:
+        """Requests of that size to have in flight when many are wanted."""
+        time = self.seconds(size)
+        return min(max(int(time * min(REQUEST_RATE, BYTE_RATE / max(size, 1))), FEWEST), MOST)
+
+    def window(self) -> int:
+        """Bytes to have ahead of one sequential reader, at most: bandwidth times delay."""
+        return max(int(BYTE_RATE * self.seconds(RANGE)), SMALLEST_WINDOW)
+
+    def piece(self, size: int) -> int:
+        """The bytes of one request where somebody waits for `size`: fewer, where several at once answer sooner."""
+        if size <= GRAIN:
+            return RANGE
+        if not self._best[0] and not self._best[1] and size >= MiB // 2 and self._best[3]:
+            return GRAIN  # nothing small was ever timed here: once is enough to know
+        best, choice = self.seconds(size) + REQUEST_COST, RANGE
+        piece = GRAIN
+        while piece < size:
+            time = self.seconds(piece) + REQUEST_COST * (-(-size // piece))
+            if time < best:
+                best, choice = time, piece
+            piece *= 2
+        return choice
