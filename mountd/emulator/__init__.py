@@ -2,7 +2,17 @@
 
 from .faults import Fault, Faults
 from .requestlog import RequestLog, Served
-from .server import ContainerHelper, Emulator
+from .server import ContainerHelper, Emulator, EmulatorSettings
 from .state import DEFAULT_ACCOUNT, DEFAULT_KEY
 
-__all__ = ["DEFAULT_ACCOUNT", "DEFAULT_KEY", "ContainerHelper", "Emulator", "Fault", "Faults", "RequestLog", "Served"]
+__all__ = [
+    "DEFAULT_ACCOUNT",
+    "DEFAULT_KEY",
+    "ContainerHelper",
+    "Emulator",
+    "EmulatorSettings",
+    "Fault",
+    "Faults",
+    "RequestLog",
+    "Served",
+]

@@ -5,10 +5,11 @@ written here, so that all operations agree on them.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from .failures import ServiceFailure
-from .messages import Address, Request, http_date
+from .messages import Address, Request, Response, http_date
 from .state import Account, Blob, Container
 
 METADATA_PREFIX = "x-ms-meta-"
@@ -26,6 +27,8 @@ class Call:
     now: float
     version: str
     url: str  # scheme, host and account, without a slash at the end
+    again: Callable[[Request], Response]  # answers another request as if it had come alone; for batches
+    overrides: dict[str, str] = field(default_factory=dict)  # response headers a SAS asks for
 
     def header(self, name: str, default: str = "") -> str:
         return self.request.headers.get(name, default)
@@ -98,7 +101,10 @@ def lease_headers(thing: Blob | Container, now: float) -> dict[str, str]:
     if isinstance(thing, Blob) and thing.snapshot:
         return {}
     state = thing.lease.state(now)
-    headers = {"x-ms-lease-status": "locked" if state in {"leased", "breaking"} else "unlocked", "x-ms-lease-state": state}
+    headers = {
+        "x-ms-lease-status": "locked" if state in {"leased", "breaking"} else "unlocked",
+        "x-ms-lease-state": state,
+    }
     if state == "leased":
         headers["x-ms-lease-duration"] = "infinite" if thing.lease.duration < 0 else "fixed"
     return headers

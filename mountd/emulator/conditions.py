@@ -39,7 +39,9 @@ def check(headers: Mapping[str, str], found: Blob | Container | None, *, reading
 def _check_unchanged(if_none_match: str | None, since: str | None, found: Blob | Container, failed: str) -> None:
     if if_none_match:
         if if_none_match.strip() == "*":
-            raise ServiceFailure({"NotModified": "UnsatisfiableCondition", "ConditionNotMet": "BlobAlreadyExists"}.get(failed, failed))
+            raise ServiceFailure(
+                {"NotModified": "UnsatisfiableCondition", "ConditionNotMet": "BlobAlreadyExists"}.get(failed, failed)
+            )
         if _same(if_none_match, found.etag):
             raise _unchanged(failed)
     elif since and found.modified <= _date(since):

@@ -28,30 +28,105 @@ class Operation:
     run: Run
     permissions: str
     header: str = ""
+    scoped: bool = False  # a container's own SAS may do it, though it is no blob operation
     public: str = ""  # public access that lets anonymous readers in: "blob" or "container"
 
 
-S, C, B = "service", "container", "blob"
-
 TABLE: tuple[Operation, ...] = (
     Operation("ListContainers", "service", "GET", "", "list", containers.list_containers, "l"),
-    Operation("GetAccountInformation", "service", "GET", "account", "properties", containers.get_account_information, "rwdlacup"),
-    Operation("GetAccountInformation", "service", "HEAD", "account", "properties", containers.get_account_information, "rwdlacup"),
-    Operation("GetBlobServiceProperties", "service", "GET", "service", "properties", containers.get_service_properties, "r"),
-    Operation("SetBlobServiceProperties", "service", "PUT", "service", "properties", containers.set_service_properties, "w"),
+    Operation(
+        "GetAccountInformation",
+        "service",
+        "GET",
+        "account",
+        "properties",
+        containers.get_account_information,
+        "rwdlacup",
+    ),
+    Operation(
+        "GetAccountInformation",
+        "service",
+        "HEAD",
+        "account",
+        "properties",
+        containers.get_account_information,
+        "rwdlacup",
+    ),
+    Operation(
+        "GetBlobServiceProperties", "service", "GET", "service", "properties", containers.get_service_properties, "r"
+    ),
+    Operation(
+        "SetBlobServiceProperties", "service", "PUT", "service", "properties", containers.set_service_properties, "w"
+    ),
     Operation("CreateContainer", "container", "PUT", "container", "", containers.create_container, "cw"),
     Operation("DeleteContainer", "container", "DELETE", "container", "", containers.delete_container, "d"),
-    Operation("GetContainerProperties", "container", "GET", "container", "", containers.get_container_properties, "", public="container"),
-    Operation("GetContainerProperties", "container", "HEAD", "container", "", containers.get_container_properties, "", public="container"),
-    Operation("GetContainerMetadata", "container", "GET", "container", "metadata", containers.get_container_metadata, "", public="container"),
-    Operation("GetContainerMetadata", "container", "HEAD", "container", "metadata", containers.get_container_metadata, "", public="container"),
-    Operation("SetContainerMetadata", "container", "PUT", "container", "metadata", containers.set_container_metadata, "w"),
+    Operation(
+        "GetContainerProperties",
+        "container",
+        "GET",
+        "container",
+        "",
+        containers.get_container_properties,
+        "",
+        public="container",
+    ),
+    Operation(
+        "GetContainerProperties",
+        "container",
+        "HEAD",
+        "container",
+        "",
+        containers.get_container_properties,
+        "",
+        public="container",
+    ),
+    Operation(
+        "GetContainerMetadata",
+        "container",
+        "GET",
+        "container",
+        "metadata",
+        containers.get_container_metadata,
+        "",
+        public="container",
+    ),
+    Operation(
+        "GetContainerMetadata",
+        "container",
+        "HEAD",
+        "container",
+        "metadata",
+        containers.get_container_metadata,
+        "",
+        public="container",
+    ),
+    Operation(
+        "SetContainerMetadata", "container", "PUT", "container", "metadata", containers.set_container_metadata, "w"
+    ),
     Operation("GetContainerACL", "container", "GET", "container", "acl", containers.get_container_acl, ""),
     Operation("GetContainerACL", "container", "HEAD", "container", "acl", containers.get_container_acl, ""),
     Operation("SetContainerACL", "container", "PUT", "container", "acl", containers.set_container_acl, ""),
-    Operation("GetAccountInformation", "container", "GET", "account", "properties", containers.get_account_information, "rwdlacup"),
-    Operation("GetAccountInformation", "container", "HEAD", "account", "properties", containers.get_account_information, "rwdlacup"),
-    Operation("ListBlobs", "container", "GET", "container", "list", listing.list_blobs, "l", public="container"),
+    Operation(
+        "GetAccountInformation",
+        "container",
+        "GET",
+        "account",
+        "properties",
+        containers.get_account_information,
+        "rwdlacup",
+    ),
+    Operation(
+        "GetAccountInformation",
+        "container",
+        "HEAD",
+        "account",
+        "properties",
+        containers.get_account_information,
+        "rwdlacup",
+    ),
+    Operation(
+        "ListBlobs", "container", "GET", "container", "list", listing.list_blobs, "l", scoped=True, public="container"
+    ),
     Operation("GetBlob", "blob", "GET", "", "", reading.get_blob, "r", public="blob"),
     Operation("GetBlobProperties", "blob", "HEAD", "", "", reading.get_blob_properties, "r", public="blob"),
     Operation("GetBlobMetadata", "blob", "GET", "", "metadata", reading.get_blob_metadata, "r", public="blob"),
@@ -63,8 +138,18 @@ TABLE: tuple[Operation, ...] = (
     Operation("SnapshotBlob", "blob", "PUT", "", "snapshot", writing.snapshot_blob, "cw"),
     Operation("DeleteBlob", "blob", "DELETE", "", "", writing.delete_blob, "d"),
     Operation("SetBlobLegalHold", "blob", "PUT", "", "legalhold", writing.set_legal_hold, "i"),
-    Operation("SetBlobImmutabilityPolicy", "blob", "PUT", "", "immutabilitypolicies", writing.set_immutability_policy, "i"),
-    Operation("DeleteBlobImmutabilityPolicy", "blob", "DELETE", "", "immutabilitypolicies", writing.delete_immutability_policy, "i"),
+    Operation(
+        "SetBlobImmutabilityPolicy", "blob", "PUT", "", "immutabilitypolicies", writing.set_immutability_policy, "i"
+    ),
+    Operation(
+        "DeleteBlobImmutabilityPolicy",
+        "blob",
+        "DELETE",
+        "",
+        "immutabilitypolicies",
+        writing.delete_immutability_policy,
+        "i",
+    ),
 )
 
 _ROWS: dict[tuple[str, str, str, str], list[Operation]] = {}
@@ -86,7 +171,9 @@ def level(address: Address, request: Request) -> Level:
 def find(request: Request, address: Address) -> Operation | None:
     """The row of a request; None if the service has no such operation."""
     query = request.query
-    rows = _ROWS.get((level(address, request), request.method, query.get("restype", "").lower(), query.get("comp", "").lower()), ())
+    rows = _ROWS.get(
+        (level(address, request), request.method, query.get("restype", "").lower(), query.get("comp", "").lower()), ()
+    )
     for row in rows:
         if not row.header or row.header in request.headers:
             return row

@@ -29,7 +29,10 @@ FAILURES: dict[str, tuple[int, str]] = {
         403,
         "This request is not authorized to perform this operation using this resource type.",
     ),
-    "AuthorizationServiceMismatch": (403, "This request is not authorized to perform this operation using this service."),
+    "AuthorizationServiceMismatch": (
+        403,
+        "This request is not authorized to perform this operation using this service.",
+    ),
     "AuthorizationSourceIPMismatch": (
         403,
         "This request is not authorized to perform this operation using this source IP {address}.",
@@ -37,7 +40,10 @@ FAILURES: dict[str, tuple[int, str]] = {
     "BlobAlreadyExists": (409, "The specified blob already exists."),
     "BlobArchived": (409, "This operation is not permitted on an archived blob."),
     "BlobBeingRehydrated": (409, "This operation is not permitted because the blob is being rehydrated."),
-    "BlobImmutableDueToLegalHold": (409, "This operation is not permitted as the blob is immutable due to a legal hold."),
+    "BlobImmutableDueToLegalHold": (
+        409,
+        "This operation is not permitted as the blob is immutable due to a legal hold.",
+    ),
     "BlobImmutableDueToPolicy": (409, "This operation is not permitted as the blob is immutable due to a policy."),
     "BlobNotArchived": (409, "This operation is only permitted on an archived blob."),
     "BlobNotFound": (404, "The specified blob does not exist."),
@@ -57,8 +63,10 @@ FAILURES: dict[str, tuple[int, str]] = {
     ),
     "EmptyMetadataKey": (400, "The key for one of the metadata key-value pairs is empty."),
     "InternalError": (500, "The server encountered an internal error. Please retry the request."),
-    "InvalidAuthenticationInfo": (401, "Server failed to authenticate the request. Please refer to the information in the "
-                                       "www-authenticate header."),
+    "InvalidAuthenticationInfo": (
+        401,
+        "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
+    ),
     "InvalidBlobOrBlock": (400, "The specified blob or block content is invalid."),
     "InvalidBlobTier": (400, "The specified blob tier is invalid."),
     "InvalidBlobType": (409, "The blob type is invalid for this operation."),
@@ -67,7 +75,10 @@ FAILURES: dict[str, tuple[int, str]] = {
     "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
     "InvalidInput": (400, "One of the request inputs is not valid."),
     "InvalidMarker": (400, "The specified marker is invalid."),
-    "InvalidMd5": (400, "The MD5 value specified in the request is invalid. The MD5 value must be 128 bits and Base64-encoded."),
+    "InvalidMd5": (
+        400,
+        "The MD5 value specified in the request is invalid. The MD5 value must be 128 bits and Base64-encoded.",
+    ),
     "InvalidMetadata": (400, "The metadata specified is invalid. It has characters that are not permitted."),
     "InvalidPageRange": (416, "The page range specified is invalid."),
     "InvalidQueryParameterValue": (
@@ -83,8 +94,14 @@ FAILURES: dict[str, tuple[int, str]] = {
     "LeaseAlreadyBroken": (409, "The lease has already been broken and cannot be broken again."),
     "LeaseAlreadyPresent": (409, "There is already a lease present."),
     "LeaseIdMismatchWithBlobOperation": (412, "The lease ID specified did not match the lease ID for the blob."),
-    "LeaseIdMismatchWithContainerOperation": (412, "The lease ID specified did not match the lease ID for the container."),
-    "LeaseIdMismatchWithLeaseOperation": (409, "The lease ID specified did not match the lease ID for the blob/container."),
+    "LeaseIdMismatchWithContainerOperation": (
+        412,
+        "The lease ID specified did not match the lease ID for the container.",
+    ),
+    "LeaseIdMismatchWithLeaseOperation": (
+        409,
+        "The lease ID specified did not match the lease ID for the blob/container.",
+    ),
     "LeaseIdMissing": (
         412,
         "There is currently a lease on the blob/container and no lease ID was specified in the request.",
@@ -133,6 +150,7 @@ FAILURES: dict[str, tuple[int, str]] = {
     "SnapshotsPresent": (409, "This operation is not permitted because the blob has snapshots."),
     "SourceConditionNotMet": (412, "The source condition specified using HTTP conditional header(s) is not met."),
     "TooManyRequests": (429, "The server is busy."),
+    "UnauthorizedBlobOverwrite": (403, "This request is not authorized to perform blob overwrites."),
     "UnsatisfiableCondition": (400, "The request includes an unsatisfiable condition for this operation."),
     "UnsupportedHeader": (400, "One of the HTTP headers specified in the request is not supported."),
     "UnsupportedHttpVerb": (405, "The resource doesn't support specified Http Verb."),
@@ -144,7 +162,13 @@ class ServiceFailure(Exception):
     """An answer of the service that is a failure. `detail` is what it adds for people; `extra` its additional headers."""
 
     def __init__(
-        self, code: str, *, status: int | None = None, detail: str = "", extra: dict[str, str] | None = None, **values: str
+        self,
+        code: str,
+        *,
+        status: int | None = None,
+        detail: str = "",
+        extra: dict[str, str] | None = None,
+        **values: str,
     ) -> None:
         known, sentence = FAILURES.get(code, (status or 500, code))
         super().__init__(code)

@@ -5,20 +5,36 @@ or temporary file, and its helpers put any blob name straight into the state.
 """
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
+from .authorisation import Authorisation
 from .content import Content
+from .control import Control
 from .faults import Faults
+from .identity import Identity
 from .requestlog import RequestLog
-from .service import Anyone, Service
+from .sas import account_sas, container_sas
+from .service import Service
 from .state import DEFAULT_ACCOUNT, DEFAULT_KEY, Account, Blob, Container, Described
+from .tls import CertificateAuthority
+from .tokens import Authority
 from .wire import connections, listen
+
+
+@dataclass(frozen=True)
+class EmulatorSettings:
+    """What few need: the loopback address, faults from the start, the clock."""
+
+    host: str = "127.0.0.1"
+    faults: Faults | None = None
+    clock: Callable[[], float] = time.time
 
 
 class ContainerHelper:
@@ -71,7 +87,8 @@ class ContainerHelper:
 class Emulator:
     """An account of block, append and page blobs on http(s)://127.0.0.1:PORT/ACCOUNT.
 
-    `clock` gives the service's time (seconds since the epoch): leases, SAS and tokens expire by it.
+    With `tls` the endpoint is https, certified by `certificate_authority`, and `metadata_endpoint` stays plain HTTP, as
+    instance metadata is. `clock` gives the service's time (seconds since the epoch): leases, SAS and tokens expire by it.
     """
 
     def __init__(
@@ -80,21 +97,29 @@ class Emulator:
         key: str = DEFAULT_KEY,
         port: int = 0,
         *,
-        host: str = "127.0.0.1",
-        faults: Faults | None = None,
-        clock: Callable[[], float] = time.time,
+        directory: str | Path | None = None,
+        tls: bool = False,
+        settings: "EmulatorSettings | None" = None,
     ) -> None:
-        self.state = Account(account, key, clock)
-        self.faults = faults or Faults()
+        settings = settings or EmulatorSettings()
+        self.state = Account(account, key, settings.clock)
+        self.faults = settings.faults or Faults()
         self.requests = RequestLog()
-        self._service = Service(self.state, Anyone(), self.faults, self.requests)
-        self._socket = listen(host, port)
-        self._host = host
-        self.port: int = self._socket.getsockname()[1]
+        self.identity = Identity(Authority(), settings.clock)
+        self._service = Service(self.state, Authorisation(self.identity.authority), self.faults, self.requests)
+        self._service.doors = [Control(self.faults, self.requests, self.identity), self.identity]
+        self._host = settings.host
+        self._temporary = TemporaryDirectory(prefix="mountd-emulator-") if tls else None
+        self._authority = CertificateAuthority(Path(self._temporary.name), account) if self._temporary else None
+        self._sockets = [listen(settings.host, port)]
+        if tls:
+            self._sockets.append(listen(settings.host, 0))
+        self.port: int = self._sockets[0].getsockname()[1]
+        self.identity.authority.url = self.origin
         self._loop = asyncio.new_event_loop()
-        self._stopping: asyncio.Event = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="mountd-emulator", daemon=True)
+        self._stopping = asyncio.Event()
         self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mountd-emulator", daemon=True)
 
     # Its life -----------------------------------------------------------------------------------------------------
 
@@ -108,7 +133,12 @@ class Emulator:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
-        self._socket.close()
+        elif not self._started.is_set():
+            self._loop.close()
+        for sock in self._sockets:
+            sock.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -122,6 +152,10 @@ class Emulator:
         """Blocks until closed."""
         self._thread.join()
 
+    def stop(self) -> None:
+        """Asks the thread to end, without waiting: what a signal handler may do."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
@@ -131,10 +165,14 @@ class Emulator:
 
     async def _serve(self) -> None:
         factory, opened = connections(self._service)
-        server = await self._loop.create_server(factory, sock=self._socket, backlog=1024)
+        servers = []
+        for sock, secure in zip(self._sockets, (self._authority is not None, False), strict=False):
+            context = self._authority.context() if secure and self._authority is not None else None
+            servers.append(await self._loop.create_server(factory, sock=sock, backlog=1024, ssl=context))
         self._started.set()
         await self._stopping.wait()
-        server.close()
+        for server in servers:
+            server.close()
         for connection in list(opened):
             connection.close()
         await asyncio.sleep(0)
@@ -150,23 +188,49 @@ class Emulator:
         return self.state.key
 
     @property
+    def origin(self) -> str:
+        """scheme://host:port; with TLS also the authority host that azure-identity is given."""
+        return f"{'https' if self._authority else 'http'}://{self._address(self.port)}"
+
+    @property
     def endpoint(self) -> str:
         """What a client is given as account URL."""
-        return f"http://{self._authority()}/{self.account}"
+        return f"{self.origin}/{self.account}"
 
-    def _authority(self) -> str:
-        family = self._socket.family
-        return f"[{self._host}]:{self.port}" if family == socket.AF_INET6 else f"{self._host}:{self.port}"
+    @property
+    def metadata_endpoint(self) -> str:
+        """Where instance metadata is: always plain HTTP."""
+        return f"http://{self._address(self._sockets[-1].getsockname()[1])}"
+
+    @property
+    def certificate_authority(self) -> Path | None:
+        """The PEM file that a client must trust; None without TLS."""
+        return self._authority.file if self._authority else None
+
+    def _address(self, port: int) -> str:
+        return f"[{self._host}]:{port}" if ":" in self._host else f"{self._host}:{port}"
+
+    def connection_string(self) -> str:
+        scheme = self.origin.partition(":")[0]
+        return (
+            f"DefaultEndpointsProtocol={scheme};AccountName={self.account};AccountKey={self.key};"
+            f"BlobEndpoint={self.endpoint};"
+        )
+
+    def rotate_key(self, key: str) -> None:
+        """Replaces the account key: whoever signs with the old one is refused from now on."""
+        with self.state.lock:
+            self.state.key = key
+
+    def sas(self, container: str, permissions: str = "rl", expiry: float | None = None) -> str:
+        """A container's SAS, without a question mark. `expiry` is seconds since the epoch; None is in an hour."""
+        return container_sas(
+            self.state, container, permissions, self.state.clock() + 3600 if expiry is None else expiry
+        )
+
+    def account_sas(self, permissions: str = "rwdlac", expiry: float | None = None) -> str:
+        return account_sas(self.state, permissions, self.state.clock() + 3600 if expiry is None else expiry)
 
     def container(self, name: str) -> ContainerHelper:
         """The container of that name, made if it is not there."""
         return ContainerHelper(self.state, name)
-
-    def connection_string(self) -> str:
-        return (
-            f"DefaultEndpointsProtocol=http;AccountName={self.account};AccountKey={self.key};BlobEndpoint={self.endpoint};"
-        )
-
-
-def directory_of(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path)

@@ -5,7 +5,6 @@ Promises an answer for every request, whatever an operation does: a failure of o
 
 import logging
 import uuid
-from dataclasses import replace
 from typing import Protocol
 
 from . import dispatch
@@ -90,7 +89,7 @@ class Service:
         if isinstance(request.failure, ServiceFailure):
             raise request.failure
         if where.account != self.account.name:
-            raise ServiceFailure("ResourceNotFound" if False else "AuthenticationFailed", detail="The account name is unknown.")
+            raise ServiceFailure("AuthenticationFailed", detail="The account name is unknown.")
         if row is None:
             raise ServiceFailure("InvalidQueryParameterValue" if request.query.get("comp") else "UnsupportedHttpVerb")
         if row.level == "blob" and not where.key:
@@ -100,9 +99,11 @@ class Service:
         url = f"{scheme}://{host}" if ".blob." in host else f"{scheme}://{host}/{where.account}"
         version = request.headers.get("x-ms-version", DEFAULT_VERSION)
         with self.account.lock:
-            call = Call(request, self.account, where, self.account.clock(), version, url)
+            call = Call(request, self.account, where, self.account.clock(), version, url, self.act)
             self.guard.authorise(call, row)
-            return row.run(call)
+            response = row.run(call)
+            response.headers |= call.overrides
+            return response
 
     def _finish(self, request: Request, response: Response, request_id: str) -> None:
         headers = response.headers
@@ -121,15 +122,3 @@ def _changed(data: bytes, at: int) -> bytes:
     """The same bytes but one."""
     at %= max(1, len(data))
     return data[:at] + bytes((data[at] ^ 0xFF,)) + data[at + 1 :] if data else data
-
-
-class Anyone:
-    """The guard that asks nobody."""
-
-    def authorise(self, call: Call, operation: "dispatch.Operation") -> None:
-        """Lets everybody in."""
-
-
-def placed(request: Request, **changes: object) -> Request:
-    """The request with other words; for sub-requests of a batch."""
-    return replace(request, **changes)  # type: ignore[arg-type]  # the caller's names are Request's fields

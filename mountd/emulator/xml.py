@@ -12,7 +12,7 @@ from xml.parsers import expat
 DECLARATION = '\ufeff<?xml version="1.0" encoding="utf-8"?>'
 
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_SPECIAL = re.compile("[&<>\r\n\t\"]")
+_SPECIAL = re.compile('[&<>\r\n\t"]')
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;", "\n": "&#xA;", "\t": "&#x9;", '"': "&quot;"}
 
 

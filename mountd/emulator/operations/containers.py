@@ -54,7 +54,10 @@ def get_container_properties(call: Call) -> Response:
     container = _checked(call, writing=False)
     headers = version_headers(container) | lease_headers(container, call.now) | metadata_headers(container.metadata)
     headers |= {"x-ms-has-immutability-policy": "false", "x-ms-has-legal-hold": "false"}
-    headers |= {"x-ms-immutable-storage-with-versioning-enabled": "false", "x-ms-default-encryption-scope": "$account-encryption-key"}
+    headers |= {
+        "x-ms-immutable-storage-with-versioning-enabled": "false",
+        "x-ms-default-encryption-scope": "$account-encryption-key",
+    }
     headers["x-ms-deny-encryption-scope-override"] = "false"
     if container.public:
         headers["x-ms-blob-public-access"] = container.public
@@ -159,7 +162,9 @@ def page_limit(call: Call) -> int:
 
 
 def get_account_information(call: Call) -> Response:
-    return Response(200, {"x-ms-sku-name": "Standard_LRS", "x-ms-account-kind": "StorageV2", "x-ms-is-hns-enabled": "false"})
+    return Response(
+        200, {"x-ms-sku-name": "Standard_LRS", "x-ms-account-kind": "StorageV2", "x-ms-is-hns-enabled": "false"}
+    )
 
 
 def get_service_properties(call: Call) -> Response:

@@ -127,7 +127,9 @@ def _seldom(page: Page, blob: Blob) -> str:
     text = ""
     if blob.copy is not None and "copy" in page.include:
         progress = f"{blob.copy.length}/{blob.copy.length}"
-        text += elements({"CopyId": blob.copy.identifier, "CopySource": blob.copy.source, "CopyStatus": blob.copy.status})
+        text += elements(
+            {"CopyId": blob.copy.identifier, "CopySource": blob.copy.source, "CopyStatus": blob.copy.status}
+        )
         text += elements({"CopyProgress": progress, "CopyCompletionTime": http_date(int(blob.copy.completed))})
     if blob.tags:
         text += f"<TagCount>{len(blob.tags)}</TagCount>"
