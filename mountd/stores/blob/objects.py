@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import AzureStore
 
 from mountd.errors import StoreError, StoreTimeout, Unavailable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _INEXACT = re.compile(r"^/|/$|//|(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f]")
 # The whole of one GET; the stall is what ends a bad one, and the caller's deadline a slow one.
 LONGEST_GET = timedelta(hours=1)
+CHECKED = 4 << 20
 
 
 def exact_in_obstore(key: str) -> bool:
@@ -82,7 +84,7 @@ class Objects:
             began = time.monotonic()
             try:
                 return self._through_obstore(version, start, stop)
-            except (obstore.exceptions.BaseError, FileNotFoundError, OSError, ValueError) as error:
+            except (BaseError, FileNotFoundError, OSError, ValueError) as error:
                 if time.monotonic() - began >= self._network.stall_timeout:
                     raise StoreTimeout(
                         f"No byte of {version.key!r} from {self._endpoint} for {self._network.stall_timeout} s."
@@ -100,14 +102,16 @@ class Objects:
 
     def _through_rest(self, version: Version, start: int, stop: int, progress: Progress) -> Buffer:
         """Goes on from the byte it reached as long as each answer brings some; else raises with what there is."""
-        buffer = bytearray(stop - start)
-        view = memoryview(buffer)
+        view = memoryview(bytearray(stop - start))
+        checked = self._network.block_checksums
         received = 0
         try:
             while received < len(view):
-                came = self._rest.read_into(version, start + received, view[received:], progress)
-                if not came:
-                    raise Unavailable(f"The service sent an answer without the bytes of {version.key!r}.")
+                # Only a whole answer can be compared, and the service sums 4 MiB at most.
+                part = view[received : received + CHECKED] if checked else view[received:]
+                came = self._rest.read_into(version, start + received, part, progress, checked=checked)
+                if not came or (checked and came < len(part)):
+                    raise Unavailable(f"The service's answer was cut short of {version.key!r}.")
                 received += came
         except StoreError as error:
             error.received = view[:received].toreadonly()

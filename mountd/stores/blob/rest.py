@@ -19,10 +19,11 @@ from urllib3 import exceptions as lost
 from urllib3.connectionpool import HTTPConnectionPool
 
 from mountd import __version__
-from mountd.errors import Corrupt, StoreError, StoreTimeout, Unavailable, UnknownAccount
+from mountd.errors import Corrupt, StoreError, StoreTimeout, Unavailable, UnknownAccount, Unsupported
 from mountd.stores.blob.endpoint import Endpoint
 from mountd.stores.blob.translation import Asked, refusal
 from mountd.stores.config import NetworkConfig
+from mountd.stores.crc64 import crc64_header
 from mountd.stores.credentials import Outgoing, Signer
 from mountd.stores.network import proxy_for, tls_context
 from mountd.types import Buffer, Version
@@ -68,7 +69,8 @@ class RestClient:
         self._pool = self._connections(connections)
         # Through a proxy, plain http asks with whole URLs.
         self._target_prefix = endpoint.origin if self._proxy and endpoint.scheme == "http" else ""
-        self._request_ids = (f"{secrets.token_hex(8)}-{number}" for number in itertools.count())
+        self._client = secrets.token_hex(8)
+        self._numbers = itertools.count()  # next() of it is safe between threads, as a generator's is not
 
     def _connections(self, connections: int) -> HTTPConnectionPool:
         options: dict[str, Any] = {"maxsize": connections, "block": False, "retries": False, "timeout": self._timeout}
@@ -79,6 +81,12 @@ class RestClient:
             else urllib3.PoolManager(ssl_context=context, **options)
         )
         return manager.connection_from_host(self.endpoint.host, self.endpoint.port, self.endpoint.scheme)
+
+    def source_url(self, key: str) -> str:
+        """A blob of this container as the source of a copy: readable by whoever this client's requests are from."""
+        outgoing = Outgoing("GET", self.endpoint.path(key))
+        self.signer.sign(outgoing)
+        return self.endpoint.origin + outgoing.target
 
     def close(self) -> None:
         self._pool.close()
@@ -93,14 +101,25 @@ class RestClient:
         finally:
             response.release_conn()
 
-    def read_into(self, version: Version, start: int, buffer: memoryview, progress: Progress) -> int:
+    def read_into(
+        self, version: Version, start: int, buffer: memoryview, progress: Progress, *, checked: bool = False
+    ) -> int:
         """Fills `buffer` with the version's bytes from `start` as far as they come: how many came, which is less when the
-        body was cut short. Raises only where none came."""
-        span = {"x-ms-range": f"bytes={start}-{start + len(buffer) - 1}", "If-Match": f'"{version.etag}"'}
-        response = self._open(Request("GET", version.key, headers=span))
-        if response.headers.get("Content-Range", "") != f"bytes {start}-{start + len(buffer) - 1}/{version.size}":
+        body was cut short. Raises only where none came. `checked`: compares the service's checksum, for 4 MiB at most."""
+        span = f"{start}-{start + len(buffer) - 1}"
+        headers = {"x-ms-range": f"bytes={span}", "If-Match": f'"{version.etag}"'}
+        if checked:
+            headers["x-ms-range-get-content-crc64"] = "true"
+        response = self._open(Request("GET", version.key, headers=headers))
+        if response.headers.get("Content-Range", "") != f"bytes {span}/{version.size}":
             response.close()
             raise Corrupt(f"The service sent another range of {version.key!r} than was asked for.")
+        received = self._received(response, buffer, progress)
+        if checked and received == len(buffer):
+            _compare(version.key, buffer, response.headers.get("x-ms-content-crc64", ""))
+        return received
+
+    def _received(self, response: Response, buffer: memoryview, progress: Progress) -> int:
         received = 0
         try:
             while received < len(buffer):
@@ -135,7 +154,7 @@ class RestClient:
         path = self.endpoint.container_path if request.key is None else self.endpoint.path(request.key)
         headers = {
             "x-ms-version": API_VERSION,
-            "x-ms-client-request-id": next(self._request_ids),
+            "x-ms-client-request-id": f"{self._client}-{next(self._numbers)}",
             "User-Agent": USER_AGENT,
             **request.headers,
         }
@@ -169,7 +188,11 @@ class RestClient:
             response.release_conn()
         found = _CODE.search(body)
         asked = Asked(
-            str(self.endpoint), request.key or "", anonymous=self.signer.anonymous, expires=self.signer.expires
+            place=str(self.endpoint),
+            key=request.key or "",
+            anonymous=self.signer.anonymous,
+            expires=self.signer.expires,
+            if_absent=request.headers.get("If-None-Match", "") == "*",
         )
         return refusal(response.status, response.headers, asked, found.group(1).decode() if found else "")
 
@@ -198,6 +221,13 @@ class RestClient:
             return Unavailable(f"The proxy on the way to {place} does not serve.")
         reason = type(cause or error).__name__
         return Unavailable(f"The connection to {place} failed ({reason}).")
+
+
+def _compare(key: str, data: Buffer, checksum: str) -> None:
+    if not checksum:
+        raise Unsupported("The service sends no checksums of ranges.", remedy="Turn block_checksums off.")
+    if checksum != crc64_header(data):
+        raise Corrupt(f"The bytes of {key!r} did not arrive as they were sent.")
 
 
 def _sendable(body: Buffer) -> Any:  # noqa: ANN401  urllib3's types know no view, http.client sends one without a copy

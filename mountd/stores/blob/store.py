@@ -15,6 +15,7 @@ from mountd.stores.blob.listing import PAGE_LIMIT, Listing
 from mountd.stores.blob.objects import Objects
 from mountd.stores.blob.rest import Progress, Request, RestClient
 from mountd.stores.blob.threads import ThreadPool
+from mountd.stores.blob.writing import BlobChanges
 from mountd.stores.config import NetworkConfig
 from mountd.stores.credentials import signer_for
 from mountd.stores.interface import Capabilities
@@ -23,15 +24,19 @@ from mountd.types import Buffer, ListPage, ObjectInfo, StoreIdentity, Version
 THREADS = 64  # as many as a datastore has requests at once (StoreConfig.concurrency); they start when needed
 
 
-class BlobStore:
-    """Reader of one container. Construction asks nothing of the network; InvalidDefinition for what cannot be."""
+class BlobStore(BlobChanges):
+    """One container: a Reader here; Writer, Blocks and Leases in BlobChanges.
+
+    Construction asks nothing of the network. Raises InvalidDefinition for an endpoint or credential that cannot be.
+    """
 
     def __init__(self, definition: DatastoreDefinition, network: NetworkConfig, threads: int = THREADS) -> None:
         self._endpoint = endpoint_of(definition)
         signer = signer_for(definition.credential, self._endpoint.account, network)
-        self._threads = ThreadPool(definition.name, threads)
-        self._rest = RestClient(self._endpoint, signer, network, threads)
-        self._objects = Objects(self._endpoint, signer, network, self._rest)
+        pool = ThreadPool(definition.name, threads)
+        rest = RestClient(self._endpoint, signer, network, threads)
+        super().__init__(rest, pool, checksums=network.block_checksums)
+        self._objects = Objects(self._endpoint, signer, network, rest)
 
     def __repr__(self) -> str:
         return f"BlobStore({self._endpoint})"
@@ -42,10 +47,10 @@ class BlobStore:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(writes=False, blocks=False, leases=False, metadata=True)
+        return Capabilities(writes=True, blocks=True, leases=True, metadata=True)
 
     async def stat(self, key: str) -> ObjectInfo:
-        answer = await self._threads.run(lambda: self._rest.send(Request("HEAD", key)))
+        answer = await self._send(Request("HEAD", key))
         return object_info(key, answer.headers)
 
     async def read(self, version: Version, start: int, stop: int) -> Buffer:

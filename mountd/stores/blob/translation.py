@@ -24,6 +24,7 @@ class Asked:
     key: str
     anonymous: bool = False
     expires: float | None = None
+    if_absent: bool = False
 
     def __str__(self) -> str:
         return f"{self.key!r} in {self.place}" if self.key else self.place
@@ -40,7 +41,7 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "AccountIsDisabled": (errors.AccessDenied, "The storage account of {place} is disabled."),
     "BlobArchived": (errors.Archived, "{} is in the archive tier."),
     "BlobBeingRehydrated": (errors.Archived, "{} is being brought back from the archive tier."),
-    "BlobAlreadyExists": (errors.AlreadyExists, "There is a {} already."),
+    "BlobAlreadyExists": (errors.AlreadyExists, "{} is there already."),
     "BlobImmutableDueToPolicy": (errors.Immutable, "{} is protected by a retention policy or legal hold."),
     "SnapshotsPresent": (errors.Immutable, "{} has snapshots, which would be lost with it."),
     "SnapshotOperationRateExceeded": (errors.Throttled, "{} has had too many snapshots lately."),
@@ -91,6 +92,8 @@ def _meaning(status: int, code: str, headers: Mapping[str, str], asked: Asked) -
         # A code that says neither blob nor container: only a listing's 404 is about the container for certain.
         kind = errors.NotFound if asked.key else errors.NoContainer
         return _made(kind, "There is no {}.", asked, status, code)
+    if status == 412 and asked.if_absent:
+        return _made(errors.AlreadyExists, "{} is there already.", asked, status, code)
     if status in (304, 412):
         return _made(errors.PreconditionFailed, "{} is not the version it was.", asked, status, code)
     if status in (429, 503):
