@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 VERSION = "v1"
 STRICT: Any = {"extra": "forbid"}  # for the server's parser: a misspelt field of a request is refused, not passed over
@@ -56,8 +56,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialWords:
-    """How to sign in. What is given says which way, and `method` names the ways that need nothing given; without either a
-    blob datastore takes default_chain. Two ways at once are refused.
+    """How to sign in. What is given says which way, and `method` names the ways that need nothing given; without either:
+    anonymous. Two ways at once are refused.
 
     method: "", anonymous, account_key, sas, connection_string, managed_identity, client_secret, client_certificate,
     workload_identity, azure_cli or default_chain.
@@ -352,14 +352,16 @@ class Status:
 # Reading an answer -----------------------------------------------------------------------------------------------
 
 T = TypeVar("T")
+Json: TypeAlias = Any
+"""Whatever JSON holds."""
 
 
-def decode(kind: type[T], data: Any) -> T:  # noqa: ANN401  whatever JSON holds
+def decode(kind: type[T], data: Json) -> T:
     """A dataclass of this module from decoded JSON. ValueError when a field that has no default is missing."""
     return typing.cast(T, _decoded(kind, data))
 
 
-def _decoded(kind: Any, data: Any) -> Any:  # noqa: ANN401  walks annotations
+def _decoded(kind: object, data: Json) -> Json:
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
         inner = [option for option in typing.get_args(kind) if option is not types.NoneType]

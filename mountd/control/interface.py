@@ -1,37 +1,28 @@
 """What control/ asks of the rooms it may not import; wired in daemon.py.
 
-The tree is fs.filesystem.Filesystem; the opened stores and their probe are stores.live and stores.probe.
+The tree is fs.filesystem.Filesystem; an opened store is a stores.live.LiveStore.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from mountd.content.interface import Source
+from mountd.content.interface import Content, Source
+from mountd.control.events import EventLog
+from mountd.control.tasks import Tasks
 from mountd.definitions import DatastoreDefinition, MappingDefinition
 from mountd.fs.interface import Inspector
+from mountd.registry.interface import Probe
+from mountd.registry.registry import Registry
 from mountd.stores.interface import Reader, StoreHealth
 
 
 class OpenedStore(Reader, Protocol):
     """A store in use: reads go on while its credential is changed under it."""
 
-    def rotate(self, definition: DatastoreDefinition) -> None: ...
+    async def rotate(self, definition: DatastoreDefinition) -> None: ...
 
     def health(self) -> StoreHealth: ...
-
-
-class StoreOpener(Protocol):
-    """Opens stores. `open` never touches the network, so that a daemon starts whatever the network is."""
-
-    def open(self, definition: DatastoreDefinition) -> OpenedStore: ...
-
-    async def probe(self, definition: DatastoreDefinition) -> None:
-        """Tries the credential by a listing of one entry; raises the precise StoreError."""
-        ...
-
-    async def create(self, definition: DatastoreDefinition) -> None:
-        """Makes the container or folder where there is none."""
-        ...
 
 
 class Tree(Inspector, Protocol):
@@ -42,3 +33,17 @@ class Tree(Inspector, Protocol):
     def detach(self, path: str) -> None: ...
 
     def mappings(self) -> Sequence[MappingDefinition]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a workspace is made of. `open_store` asks no storage, so that a daemon starts whatever the network is, and raises
+    a MountdError where a definition cannot be opened at all."""
+
+    registry: Registry
+    probe: Probe
+    open_store: Callable[[DatastoreDefinition], OpenedStore]
+    tree: Tree
+    content: Content
+    tasks: Tasks
+    events: EventLog

@@ -5,7 +5,7 @@ as two credentials at once. A secret goes in as text and is a definitions.Secret
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from mountd import api
@@ -25,37 +25,24 @@ from mountd.definitions import (
     MappingOptions,
     Origin,
     SasToken,
-    Secret,
     WorkloadIdentity,
 )
 from mountd.errors import InvalidDefinition
-from mountd.registry.credentials import MODES, mode_of
-from mountd.rules.azure_names import ConnectionString, parse_connection_string
+from mountd.registry.arguments import with_credential
+from mountd.registry.credentials import mode_of
 from mountd.rules.mount_table import key_prefix, tree_path
 
 DEFAULT_SUFFIX = "core.windows.net"
 
-# Argument → the way to sign in that it means.
-GIVEN = {
-    "account_key": "account_key",
-    "sas_token": "sas",
-    "connection_string": "connection_string",
-    "client_secret": "client_secret",
-    "certificate": "client_certificate",
-    "token_file": "workload_identity",
-}
-
 
 def definition_of(words: api.RegisterDatastore) -> DatastoreDefinition:
-    """InvalidDefinition names the argument."""
+    """InvalidDefinition names every argument that is wrong by itself; what names and addresses may be the registry checks."""
     kinds = [kind.value for kind in DatastoreKind]
     if words.kind not in kinds:
         raise InvalidDefinition(f"kind {words.kind!r} is unknown.", remedy=f"Use one of {', '.join(kinds)}.")
-    kind = DatastoreKind(words.kind)
-    method = method_of(words.credential, kind)
     definition = DatastoreDefinition(
         name=words.name,
-        kind=kind,
+        kind=DatastoreKind(words.kind),
         account=words.account,
         container=words.container,
         endpoint_suffix=words.endpoint_suffix or DEFAULT_SUFFIX,
@@ -65,99 +52,7 @@ def definition_of(words: api.RegisterDatastore) -> DatastoreDefinition:
         origin=Origin.SOCKET,
         note=words.note,
     )
-    if method != "connection_string":
-        return replace(definition, credential=_credential(words.credential, method))
-    parts = parse_connection_string(words.credential.connection_string)
-    return replace(
-        definition,
-        account=_agreed("account", words.account, parts.account),
-        endpoint=_agreed("endpoint", definition.endpoint, parts.endpoint),
-        endpoint_suffix=_agreed("endpoint_suffix", words.endpoint_suffix, parts.endpoint_suffix) or DEFAULT_SUFFIX,
-        credential=_from_string(parts),
-    )
-
-
-def rotated(definition: DatastoreDefinition, words: api.CredentialWords) -> DatastoreDefinition:
-    """The same datastore with another credential. A connection string of another account is refused."""
-    method = method_of(words, definition.kind)
-    if method != "connection_string":
-        return replace(definition, credential=_credential(words, method))
-    parts = parse_connection_string(words.connection_string)
-    _agreed("account", definition.account, parts.account)
-    return replace(definition, credential=_from_string(parts))
-
-
-def method_of(words: api.CredentialWords, kind: DatastoreKind = DatastoreKind.BLOB) -> str:
-    """Which way to sign in the words mean."""
-    given = [argument for argument in GIVEN if getattr(words, argument)]
-    if len(given) > 1:
-        raise InvalidDefinition(
-            f"{' and '.join(given)} are given together; they are two credentials.", remedy="Give one of them."
-        )
-    method = words.method
-    if method and method != "connection_string" and method not in MODES:
-        raise InvalidDefinition(f"method {method!r} is unknown.", remedy=f"Use one of {', '.join(MODES)}.")
-    if not given:
-        return method or ("default_chain" if kind is DatastoreKind.BLOB else "anonymous")
-    if method and GIVEN[given[0]] != method:
-        raise InvalidDefinition(
-            f"method {method} and {given[0]} are given together; they are two credentials.", remedy="Give one of them."
-        )
-    return GIVEN[given[0]]
-
-
-def _credential(words: api.CredentialWords, method: str) -> Credential:
-    if method == "account_key":
-        return AccountKey(Secret(_needed("account_key", words.account_key, method)))
-    if method == "sas":
-        return SasToken(Secret(_needed("sas_token", words.sas_token, method).removeprefix("?")))
-    if method == "managed_identity":
-        return ManagedIdentity(words.client_id)
-    if method == "azure_cli":
-        return AzureCli(words.tenant_id)
-    if method == "default_chain":
-        return DefaultChain()
-    if method == "anonymous":
-        return Anonymous()
-    return _service_principal(words, method)
-
-
-def _service_principal(words: api.CredentialWords, method: str) -> Credential:
-    tenant = _needed("tenant_id", words.tenant_id, method)
-    client = _needed("client_id", words.client_id, method)
-    if method == "client_secret":
-        secret = Secret(_needed("client_secret", words.client_secret, method))
-        return ClientSecret(tenant, client, secret, words.authority_url)
-    if method == "client_certificate":
-        certificate = Secret(_needed("certificate", words.certificate, method))
-        password = Secret(words.certificate_password) if words.certificate_password else None
-        return ClientCertificate(tenant, client, certificate, password, words.authority_url)
-    return WorkloadIdentity(tenant, client, _needed("token_file", words.token_file, method), words.authority_url)
-
-
-def _from_string(parts: ConnectionString) -> Credential:
-    if parts.key is not None and parts.sas is not None:
-        raise InvalidDefinition(
-            "connection_string holds AccountKey and SharedAccessSignature; they are two credentials.",
-            remedy="Remove one of them.",
-        )
-    if parts.key is not None:
-        return AccountKey(parts.key)
-    return SasToken(parts.sas) if parts.sas is not None else Anonymous()
-
-
-def _needed(argument: str, value: str, method: str) -> str:
-    if not value:
-        raise InvalidDefinition(f"{argument} is missing; {method} needs it.", remedy=f"Give {argument}.")
-    return value
-
-
-def _agreed(argument: str, given: str, found: str) -> str:
-    if given and found and given.rstrip("/").lower() != found.rstrip("/").lower():
-        raise InvalidDefinition(
-            f"{argument} {given!r} is not the connection string's {found!r}.", remedy=f"Leave {argument} out."
-        )
-    return given or found
+    return with_credential(definition, asdict(words.credential))
 
 
 # Outwards --------------------------------------------------------------------------------------------------------
