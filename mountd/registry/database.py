@@ -122,7 +122,10 @@ def _inspect(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(16) != b"SQLite format 3\0":
             raise RegistryDamaged(_damaged(path, "it is not an SQLite file"), remedy=_RESTORE)
-    with closing(_connected(path, "ro")) as connection:
+    journal = path.with_name(path.name + "-wal")
+    # Without a journal nobody else is in the file, and SQLite need not make one to read it.
+    quiet = not journal.exists() or not journal.stat().st_size
+    with closing(_connected(path, "ro&immutable=1" if quiet else "ro")) as connection:
         if _pragma(connection, "application_id") != APPLICATION_ID:
             raise RegistryDamaged(_damaged(path, "it is not a registry of mountd"), remedy=_RESTORE)
         version = _pragma(connection, "user_version")

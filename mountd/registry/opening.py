@@ -7,8 +7,7 @@ from pathlib import Path
 
 from mountd.definitions import DatastoreDefinition, DatastoreKind, Origin
 from mountd.errors import RegistryDamaged, WrongKey
-from mountd.registry.database import FILE_NAME, Database, create
-from mountd.registry.database import private_directory as private_directory
+from mountd.registry.database import FILE_NAME, Database, create, private_directory
 from mountd.registry.secrets import Cipher, credential_file, make_key, read_key
 
 KEY_NAME = "registry.key"
@@ -28,7 +27,8 @@ def open_files(directory: Path, key_file: Path | None = None) -> tuple[Database,
         key = read_key(key_path) if key_path.exists() or not own else make_key(key_path)
         purpose, name, text = _CHECK
         create(path, {"key_check": Cipher(key).seal(purpose, name, text)})
-    opened, cipher = Database(path), Cipher(read_key(key_path))
+    cipher = Cipher(read_key(key_path))
+    opened = Database(path)
     try:
         _check_key(opened, cipher, key_path)
     except BaseException:
