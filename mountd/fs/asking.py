@@ -1,0 +1,177 @@
+"""What is asked of a storage about names, and when: everything that costs a request for a name is here.
+
+A fresh listing answers at once, whatever the answer. Otherwise a name is asked about by itself: the blob (HEAD) and the
+folder (a listing of one entry) together; a small folder asked about repeatedly is listed instead. "Could not find out"
+leaves as its error, never as an absent name (SEMANTICS 7). Replacements that answers reveal are told to `versions`.
+"""
+
+from typing import Protocol
+
+import trio
+
+from mountd.errors import AccessDenied, NotFound, StoreError
+from mountd.fs.directory import Directory, Entry, Known
+from mountd.fs.flights import Flights
+from mountd.fs.listing import ABSENT, FILE, FOLDER, Listing, kind_of
+from mountd.fs.mapped import Mapped
+from mountd.rules import freshness, names
+from mountd.types import ObjectInfo
+
+PAGE = 5000
+"""Entries of one page: what one listing request can answer."""
+
+
+class Shown(Protocol):
+    """Hears what storages showed."""
+
+    def listed(self, folder: Directory) -> None: ...
+
+    def learned(self, entry: Entry) -> Entry:
+        """The entry, with another number where the file was replaced while open."""
+        ...
+
+
+class Asking:
+    """State: only the questions in flight."""
+
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
+        self._listings: Flights[bool] = Flights()
+        self._names: Flights[Entry] = Flights()
+
+    # Listings ------------------------------------------------------------------------------------------------------
+
+    async def listing(self, folder: Directory) -> Listing | None:
+        """The folder's listing, fresh; None for a folder of the mount table that no mapping owns."""
+        mapped = folder.mapped
+        if mapped is None:
+            return None
+        while (
+            not freshness.is_fresh(folder.listed_at, now := trio.current_time(), mapped.ttl) or folder.listing is None
+        ):
+            await self._listings.join(folder, lambda: self._list(folder, mapped))
+            if folder.listed_at >= now:  # with a ttl of 0 as well: it was asked for after we were
+                break
+        return folder.listing
+
+    async def _list(self, folder: Directory, mapped: Mapped, pages: int = 0) -> bool:
+        """Lists a folder. With `pages`, gives up behind that many: False, and nothing is changed."""
+        asked_at = trio.current_time()
+        listing = folder.new_listing()
+        async for page in mapped.source.reader.list(folder.prefix):
+            listing.add(page)
+            if pages and len(listing) >= pages * PAGE:
+                folder.large = True
+                return False
+        folder.take(listing.finish(), asked_at)
+        self._shown.listed(folder)
+        return True
+
+    # One name ------------------------------------------------------------------------------------------------------
+
+    async def entry(self, folder: Directory, name: bytes, *, at_once: bool = False) -> Entry:
+        """What a name is now, ABSENT included. `at_once`: however young our knowledge is, the storage is asked."""
+        mapped = folder.mapped
+        if mapped is None:
+            return Entry(folder, name, 0, ABSENT, trio.current_time())
+        now = trio.current_time()
+        if not at_once:
+            known = folder.find(name)
+            if known is not None and freshness.is_fresh(known.shown_at, now, mapped.ttl):
+                return known
+            if await self._listed_instead(folder, mapped, name):
+                return await self._from_listing(folder, name)
+        segment = names.segment_of(name)
+        if segment is None:
+            return await self._marked(folder, mapped, name, at_once)
+        question = (folder, name, now if at_once else None)
+        return await self._names.join(question, lambda: self._ask(folder, mapped, name, segment))
+
+    async def _marked(self, folder: Directory, mapped: Mapped, name: bytes, at_once: bool) -> Entry:
+        """A name that only the listing explains; of a blob it explained before, the blob can be asked."""
+        row = folder.listing.find(name) if at_once and folder.listing is not None else -1
+        if row < 0 or folder.listing is None or folder.listing.kinds[row] == FOLDER:
+            if at_once:
+                folder.listed_at = freshness.NEVER
+            return await self._from_listing(folder, name)
+        asked_at = trio.current_time()
+        try:
+            info = await mapped.source.reader.stat(folder.listing.key(row))
+        except NotFound:
+            return self._learn(folder, name, Known(ABSENT, asked_at))
+        return self._learn(folder, name, _known(info, asked_at))
+
+    async def _from_listing(self, folder: Directory, name: bytes) -> Entry:
+        await self.listing(folder)
+        return folder.find(name) or Entry(folder, name, 0, ABSENT, trio.current_time())
+
+    async def _listed_instead(self, folder: Directory, mapped: Mapped, name: bytes) -> bool:
+        """Whether the folder was listed as a whole in place of one more question about a single name."""
+        if folder.large:
+            return False
+        size = None if folder.listing is None else len(folder.listing)
+        if not freshness.worth_listing(folder.misses, size, PAGE):
+            folder.misses += 1
+            return False
+        before = trio.current_time()
+        await self._listings.join(folder, lambda: self._list(folder, mapped, pages=1))
+        return folder.listed_at >= before
+
+    async def _ask(self, folder: Directory, mapped: Mapped, name: bytes, segment: str) -> Entry:
+        asked_at = trio.current_time()
+        answers = _Answers()
+        async with trio.open_nursery(strict_exception_groups=True) as nursery:
+            nursery.start_soon(answers.ask_blob, mapped, folder.prefix + segment)
+            nursery.start_soon(answers.ask_folder, mapped, f"{folder.prefix}{segment}/")
+        return self._learn(folder, name, answers.known(asked_at))
+
+    def _learn(self, folder: Directory, name: bytes, known: Known) -> Entry:
+        return self._shown.learned(folder.learn(name, known))
+
+
+class _Answers:
+    """Two answers about one name: is there a blob, is there a folder."""
+
+    def __init__(self) -> None:
+        self.info: ObjectInfo | None = None
+        self.folder: bool | None = None
+        self.errors: list[StoreError] = []
+
+    async def ask_blob(self, mapped: Mapped, key: str) -> None:
+        try:
+            self.info = await mapped.source.reader.stat(key)
+        except NotFound:
+            self.info = None
+        except StoreError as error:
+            self.errors.append(error)
+
+    async def ask_folder(self, mapped: Mapped, prefix: str) -> None:
+        try:
+            self.folder = await _has_entries(mapped, prefix)
+        except StoreError as error:
+            self.errors.append(error)
+
+    def known(self, asked_at: float) -> Known:
+        """A folder is one whatever the blob is; a blob alone counts when there is no folder, or we may not list."""
+        if self.folder:
+            return Known(FOLDER, asked_at)
+        unlistable = bool(self.errors) and isinstance(self.errors[0], AccessDenied)
+        if self.info is not None and (not self.errors or unlistable):
+            return _known(self.info, asked_at)
+        if self.errors:
+            raise self.errors[0]
+        return Known(ABSENT, asked_at)
+
+
+def _known(info: ObjectInfo, asked_at: float) -> Known:
+    kind = kind_of(info.traits) if info.traits.metadata else FILE
+    if kind == FOLDER:
+        return Known(FOLDER, asked_at)
+    return Known(kind, asked_at, info.version, info.traits)
+
+
+async def _has_entries(mapped: Mapped, prefix: str) -> bool:
+    async for page in mapped.source.reader.list(prefix, page_size=1):
+        if page.keys or page.folders:
+            return True
+    return False

@@ -1,0 +1,319 @@
+"""One folder of the tree that somebody has looked into: what is known of the names in it, and since when.
+
+Two sources: the listing, and single names asked since (`asked`). The younger one counts. A name of which nothing is known is
+not in either. `mounted` are entries of the mount table: they shadow the storage's. All without I/O or clock.
+"""
+
+from dataclasses import dataclass
+
+from mountd.fs.listing import ABSENT, FOLDER, HIDDEN, Listing
+from mountd.fs.mapped import Mapped
+from mountd.rules.freshness import NEVER
+from mountd.rules.inodes import FolderNumbers, after
+from mountd.rules.siblings import Order
+from mountd.types import PLAIN, Traits, Version
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one name: made when somebody asks, from a row or from an answer. `version` is None for a folder
+    and for an absent name; `row` is -1 outside the listing."""
+
+    folder: "Directory"
+    name: bytes
+    number: int
+    kind: int
+    shown_at: float
+    version: Version | None = None
+    traits: Traits = PLAIN
+    row: int = -1
+
+
+class Known:
+    """A name asked by itself. `lookups`: what the kernel remembers of it. `doubted`: even a fresh listing does not count."""
+
+    __slots__ = ("doubted", "kind", "lookups", "shown_at", "traits", "version")
+
+    def __init__(self, kind: int, shown_at: float, version: Version | None = None, traits: Traits = PLAIN) -> None:
+        self.kind = kind
+        self.shown_at = shown_at
+        self.version = version
+        self.traits = traits
+        self.lookups = 0
+        self.doubted = False
+
+
+class Directory:
+    """State: the listing and when it was asked for; single answers; numbers that are not their name's own; children that
+    are Directories themselves; files opened, by name. `handles` and `lookups` keep it from being dropped."""
+
+    __slots__ = (
+        "_named",
+        "_numbers_of",
+        "absent_since",
+        "asked",
+        "children",
+        "handles",
+        "large",
+        "listed_at",
+        "listing",
+        "lookups",
+        "mapped",
+        "misses",
+        "mounted",
+        "name",
+        "number",
+        "opened",
+        "order",
+        "parent",
+        "prefix",
+        "read_through",
+        "renumbered",
+        "walked",
+    )
+
+    def __init__(
+        self, number: int, parent: "Directory | None", name: bytes, mapped: Mapped | None, prefix: str
+    ) -> None:
+        self.number = number
+        self.parent = parent
+        self.name = name
+        self.mapped = mapped
+        self.prefix = prefix
+        self.listing: Listing | None = None
+        self.listed_at = NEVER
+        self.asked: dict[bytes, Known] = {}
+        self.mounted: dict[bytes, Directory] = {}
+        self.children: dict[bytes, Directory] = {}
+        self.renumbered: dict[bytes, int] = {}
+        self._named: dict[int, bytes] = {}
+        self.opened: dict[bytes, int] = {}
+        self.absent_since = NEVER
+        self.misses = 0
+        self.large = False
+        self.walked = -1
+        self.handles = 0
+        self.lookups = 0
+        self.order: Order | None = None
+        self.read_through = False
+        self._numbers_of: FolderNumbers | None = None if mapped is None else mapped.numbers(prefix)
+
+    def __repr__(self) -> str:
+        return f"Directory({self.path}, {self.listing!r}, {len(self.asked)} asked)"
+
+    @property
+    def path(self) -> str:
+        segments: list[str] = []
+        folder = self
+        while folder.parent is not None:
+            segments.append(folder.name.decode("utf-8", "surrogateescape"))
+            folder = folder.parent
+        return "/" + "/".join(reversed(segments))
+
+    def path_of(self, name: bytes) -> str:
+        return self.path.rstrip("/") + "/" + name.decode("utf-8", "surrogateescape")
+
+    @property
+    def bucket(self) -> int:
+        return -1 if self._numbers_of is None else self._numbers_of.bucket
+
+    def new_listing(self) -> Listing:
+        assert self._numbers_of is not None
+        return Listing(self.prefix, self._numbers_of)
+
+    # Names and numbers ---------------------------------------------------------------------------------------------
+
+    def number_of(self, name: bytes, kind: int) -> int:
+        """The inode number of a name: from its key, or the one it got when it was replaced while open."""
+        if self.renumbered and name in self.renumbered and kind != FOLDER:
+            return self.renumbered[name]
+        listing = self.listing
+        if (
+            listing is not None
+            and (row := listing.find(name)) >= 0
+            and (listing.kinds[row] == FOLDER) == (kind == FOLDER)
+        ):
+            return listing.numbers[row]
+        assert self._numbers_of is not None
+        return self._numbers_of.number(name + b"/" if kind == FOLDER else name)
+
+    def spare_number(self, name: bytes, etag: str) -> int:
+        """A number for a file that was replaced while open: of this name and version, and nobody else's in this folder."""
+        assert self._numbers_of is not None
+        number = self._numbers_of.number(b"\0".join((name, etag.encode())))
+        while self.name_of(number) is not None:
+            number = after(number)
+        return number
+
+    def renumber(self, name: bytes, number: int) -> None:
+        self._named.pop(self.renumbered.get(name, 0), None)
+        self.renumbered[name] = number
+        self._named[number] = name
+
+    def name_of(self, number: int) -> bytes | None:
+        """The name in this folder that has this number now."""
+        name = self._named.get(number)
+        if name is None and self.listing is not None and (row := self.listing.row_of(number)) >= 0:
+            name = self.listing.name(row)
+        if name is None or not self.renumbered:
+            return name
+        return name if self.renumbered.get(name, number) == number else None
+
+    # What is known -------------------------------------------------------------------------------------------------
+
+    def find(self, name: bytes) -> Entry | None:
+        """The youngest knowledge of a name; None when nothing is known. A name that a listing lacks is ABSENT."""
+        known = self.asked.get(name) if self.asked else None
+        if known is not None and (known.doubted or known.shown_at >= self.listed_at):
+            return Entry(
+                self, name, self.number_of(name, known.kind), known.kind, known.shown_at, known.version, known.traits
+            )
+        listing = self.listing
+        if listing is None or self.listed_at == NEVER:
+            return self._doubtful(name, known)
+        row = listing.find(name)
+        if row < 0:
+            return Entry(self, name, 0, ABSENT, self.listed_at)
+        return self._row(listing, row, name)
+
+    def _doubtful(self, name: bytes, known: Known | None) -> Entry | None:
+        """What was known before it was invalidated: the kernel may still ask about it. Shown at NEVER."""
+        if self.listing is not None and (row := self.listing.find(name)) >= 0:
+            return self._row(self.listing, row, name)
+        if known is None:
+            return None
+        return Entry(self, name, self.number_of(name, known.kind), known.kind, NEVER, known.version, known.traits)
+
+    def _row(self, listing: Listing, row: int, name: bytes) -> Entry:
+        kind, number = listing.kinds[row], listing.numbers[row]
+        if kind == FOLDER or listing.thin:
+            return Entry(self, name, number, kind, self.listed_at, row=row)
+        if self.renumbered:
+            number = self.renumbered.get(name, number)
+        return Entry(self, name, number, kind, self.listed_at, listing.version(row), listing.trait(row), row)
+
+    def key_prefix(self, name: bytes, segment: str | None) -> str:
+        """The prefix of a child folder."""
+        if self.listing is not None and (row := self.listing.find(name)) >= 0 and self.listing.kinds[row] == FOLDER:
+            return self.listing.key(row)
+        return f"{self.prefix}{segment}/"
+
+    # Learning ------------------------------------------------------------------------------------------------------
+
+    def learn(self, name: bytes, known: Known) -> Entry:
+        """An answer about one name."""
+        old = self.asked.get(name)
+        if old is not None:
+            known.lookups = old.lookups
+        self.asked[name] = known
+        number = 0
+        if known.kind != ABSENT:
+            number = self.number_of(name, known.kind)
+            self._named[number] = name
+        return Entry(self, name, number, known.kind, known.shown_at, known.version, known.traits)
+
+    def take(self, listing: Listing, listed_at: float) -> None:
+        """A new listing. What the kernel remembers of the old one's rows, and of single names, is carried over."""
+        old = self.listing
+        self.listing, self.listed_at = listing, listed_at
+        self.misses, self.large = 0, False
+        if old is not None and listing.same_names(old):
+            listing.inherit(old)
+        elif old is not None:
+            self._carry(old, listing)
+        for name, known in list(self.asked.items()):
+            if known.shown_at > listed_at:  # asked about since the listing began
+                continue
+            row = listing.find(name)
+            if row >= 0:
+                listing.lookups[row] += known.lookups
+                known.lookups = 0
+            if known.lookups == 0:
+                self._drop(name)
+            else:
+                known.kind, known.version, known.shown_at, known.doubted = ABSENT, None, listed_at, False
+
+    def _carry(self, old: Listing, new: Listing) -> None:
+        for row, count in enumerate(old.lookups):
+            if not count:
+                continue
+            name = old.name(row)
+            at = new.find(name)
+            if at < 0:
+                gone = self.asked.setdefault(name, Known(ABSENT, NEVER))
+                gone.lookups += count
+            else:
+                new.lookups[at] += count
+                if new.numbers[at] != old.numbers[row] and name not in self.renumbered:
+                    self.renumber(name, old.numbers[row])
+
+    def doubt(self) -> None:
+        """Everything is asked anew from now on."""
+        self.listed_at = NEVER
+        for name, known in list(self.asked.items()):
+            known.shown_at = NEVER
+            if not known.lookups:
+                self._drop(name)
+
+    def doubt_name(self, name: bytes) -> None:
+        """One name is asked anew. Its youngest knowledge becomes an answer of no age."""
+        known = self.asked.get(name)
+        if known is None:
+            entry = self.find(name)
+            kind, version = (ABSENT, None) if entry is None else (entry.kind, entry.version)
+            known = self.asked[name] = Known(kind, NEVER, version)
+        known.shown_at = NEVER
+        known.doubted = True
+
+    # What the kernel remembers -------------------------------------------------------------------------------------
+
+    def remember(self, name: bytes, count: int) -> None:
+        listing = self.listing
+        if listing is not None and (row := listing.find(name)) >= 0:
+            listing.lookups[row] += count
+            return
+        known = self.asked.get(name)
+        if known is None:  # a row of a handle's older snapshot
+            known = self.asked[name] = Known(ABSENT, NEVER)
+        known.lookups += count
+
+    def forget(self, name: bytes, count: int) -> bool:
+        """Takes back; True when the kernel now remembers nothing of this name."""
+        listing = self.listing
+        if listing is not None and (row := listing.find(name)) >= 0:
+            left = listing.lookups[row] = max(listing.lookups[row] - count, 0)
+            return left == 0
+        known = self.asked.get(name)
+        if known is None:
+            return True
+        known.lookups = max(known.lookups - count, 0)
+        if known.lookups == 0 and known.kind == ABSENT and known.shown_at == NEVER:
+            self._drop(name)
+        return known.lookups == 0
+
+    def _drop(self, name: bytes) -> None:
+        known = self.asked.pop(name)
+        if name not in self.renumbered and known.kind != ABSENT:
+            self._named.pop(self.number_of(name, known.kind), None)
+
+    def take_lookups(self, name: bytes) -> int:
+        """What the kernel remembers of a name, which from now on counts for an inode that has left it."""
+        listing = self.listing
+        if listing is not None and (row := listing.find(name)) >= 0:
+            count, listing.lookups[row] = listing.lookups[row], 0
+            return count
+        known = self.asked.get(name)
+        if known is None:
+            return 0
+        count, known.lookups = known.lookups, 0
+        return count
+
+    def is_remembered(self) -> bool:
+        """Whether the kernel holds any name in here."""
+        if any(known.lookups for known in self.asked.values()):
+            return True
+        return self.listing is not None and any(self.listing.lookups)
+
+    def visible(self, row: int) -> bool:
+        assert self.listing is not None
+        return self.listing.kinds[row] != HIDDEN and (not self.mounted or self.listing.name(row) not in self.mounted)

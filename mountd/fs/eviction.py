@@ -1,0 +1,82 @@
+"""Keeps what is remembered of the tree within its bounds: listings, and inodes that the kernel holds.
+
+Folders used longest ago go first. Of a listing that the kernel knows names of, names and numbers stay; of another nothing.
+Above the bound of inodes the kernel is asked to forget whole folders: it takes their inodes with them.
+"""
+
+from collections import OrderedDict
+
+from mountd.fs.config import TreeConfig
+from mountd.fs.directory import Directory
+from mountd.fs.inodes import Inodes
+from mountd.fs.interface import KernelCache
+from mountd.metrics import INODES
+from mountd.rules.freshness import NEVER
+
+
+class Eviction:
+    """State: folders with a listing by last use and how many entries each counts for, and the sums."""
+
+    def __init__(self, config: TreeConfig, inodes: Inodes, kernel: KernelCache) -> None:
+        self._config = config
+        self._inodes = inodes
+        self._kernel = kernel
+        self._used: OrderedDict[Directory, int] = OrderedDict()
+        self._entries = 0
+        self.known = 0
+
+    def used(self, directory: Directory) -> None:
+        """A folder's listing was made or used."""
+        rows = 1 + (0 if directory.listing is None else len(directory.listing))
+        self._entries += rows - self._used.get(directory, 0)
+        self._used[directory] = rows
+        self._used.move_to_end(directory)
+        if self._entries > self._config.cached_entries:
+            self._shrink(directory)
+
+    def remembered(self, folder: Directory, count: int) -> None:
+        """The kernel remembers `count` more (or fewer) look-ups of names in a folder."""
+        self.known += count
+        INODES.set(self.known)
+        if count > 0 and self.known > self._config.known_inodes:
+            self._relieve(folder)
+
+    def _shrink(self, last: Directory) -> None:
+        for directory in list(self._used):
+            if self._entries <= self._config.cached_entries * 9 // 10:
+                return
+            if directory is last or directory.handles:
+                continue
+            self._entries -= self._used.pop(directory)
+            self._evict(directory)
+
+    def _evict(self, directory: Directory) -> None:
+        directory.listed_at = NEVER
+        if directory.is_remembered():
+            if directory.listing is not None:
+                directory.listing.make_thin()
+            return
+        directory.listing = None
+        directory.asked.clear()
+        used = directory.children or directory.mounted or directory.opened
+        parent = directory.parent
+        if parent is not None and not used and parent.mounted.get(directory.name) is not directory:
+            self._inodes.drop(directory)
+
+    def _relieve(self, last: Directory) -> None:
+        """Asks the kernel to forget a tenth; what it forgets comes back through `forget`."""
+        excess = self.known - self._config.known_inodes * 9 // 10
+        for directory in list(self._used):
+            if excess <= 0:
+                return
+            if directory is last or directory.handles or directory.listing is None:
+                continue
+            excess -= sum(directory.listing.lookups)
+            self._used.move_to_end(directory)
+            if directory.parent is not None:
+                self._kernel.forget_entry(directory.parent.number, directory.name)
+            else:
+                listing = directory.listing
+                for row, count in enumerate(listing.lookups):
+                    if count:
+                        self._kernel.forget_entry(directory.number, listing.name(row))
