@@ -30,9 +30,9 @@ class CacheConfig:
         unit=Unit.SIZE,
     )
     disk_write_rate: int = setting(
-        64 * MiB * (os.cpu_count() or 1),
-        "Bytes a second written to the disk tier, at most; what comes faster is not kept there. 64 MiB for each core: a MiB"
-        " costs about a millisecond of one, so that keeping never takes more than a fifteenth of them from readers.",
+        32 * MiB * (os.cpu_count() or 1),
+        "Bytes a second written to the disk tier, at most; what comes faster is not kept there. 32 MiB for each core: a MiB"
+        " costs two to three milliseconds of one, so that keeping takes less than a tenth of them from readers.",
         unit=Unit.RATE,
     )
     prefetch: bool = setting(

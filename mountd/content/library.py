@@ -11,6 +11,8 @@ import trio
 from mountd.content.block_cache import BlockCache
 from mountd.content.budget import default_memory
 from mountd.content.config import CacheConfig
+from mountd.content.disk_tier import QUEUE, DiskTier
+from mountd.content.extents import digest
 from mountd.content.interface import CacheUsage, Held, OpenContent, Source
 from mountd.content.memory_tier import Block, MemoryTier, Shelf, State
 from mountd.content.reader import VersionReader, Windows
@@ -26,11 +28,14 @@ class BlockContent:
 
     def __init__(self, config: CacheConfig, nursery: trio.Nursery, directory: Path | None = None) -> None:
         self._prefetch = config.prefetch
-        self._tier = MemoryTier(config.memory or default_memory())
-        self._disk = None
+        memory = config.memory or default_memory()
+        self._disk = DiskTier(config, directory) if directory is not None and config.disk else None
+        self._tier = MemoryTier(memory - QUEUE if self._disk is not None else memory)
         self._transfers = Transfers(nursery, self._tier, self._disk)
         self._cache = BlockCache(self._tier, self._transfers)
         self._windows = Windows(self._tier.budget.limit)
+        if self._disk is not None:
+            self._disk.start()
 
     def open(self, source: Source, version: Version) -> OpenContent:
         shelf = self._tier.room(source.reader.identity).shelf(version)
@@ -84,41 +89,54 @@ class BlockContent:
                 if block not in known:
                     known.add(block)
                     fetched += block.size if block.found == "store" else 0
+                if self._disk is not None:
+                    await self._disk.keep_surely(block)
         return fetched
 
     def held(self, identity: StoreIdentity, version: Version) -> Held:
         room = self._tier.rooms.get(identity)
         shelf = room.find(version) if room is not None else None
         memory = sum(block.size for block in shelf.unique() if block.state is State.HERE) if shelf is not None else 0
-        return Held(memory=memory, disk=0, size=version.size)
+        disk = self._disk.held(identity, version) if self._disk is not None else 0
+        return Held(memory=memory, disk=disk, size=version.size)
 
     def drop(self, identity: StoreIdentity, key: str) -> None:
         room = self._tier.rooms.get(identity)
         for shelf in list(room.shelves.get(key, ())) if room is not None else ():
             self._tier.forget(shelf)
+        if self._disk is not None:
+            self._disk.drop(identity, key)
 
     async def clear(self) -> int:
-        freed = sum(self._tier.forget(shelf) for shelf in list(self._closed_shelves()))
+        freed = sum(self._tier.forget(shelf) for shelf in list(self._shelves()) if not shelf.opens)
+        if self._disk is not None:
+            freed += await self._disk.clear(
+                {digest(shelf.room.identity, shelf.version.key) for shelf in self._open_shelves()}
+            )
         await trio.lowlevel.checkpoint()
         return freed
 
-    def _closed_shelves(self) -> Iterable[Shelf]:
-        for room in self._tier.rooms.values():
-            for shelves in room.shelves.values():
-                yield from (shelf for shelf in shelves if not shelf.opens)
+    def _open_shelves(self) -> Iterable[Shelf]:
+        return (shelf for shelf in self._shelves() if shelf.opens)
+
+    def _shelves(self) -> Iterable[Shelf]:
+        return (shelf for room in self._tier.rooms.values() for shelves in room.shelves.values() for shelf in shelves)
 
     def usage(self) -> CacheUsage:
+        disk = self._disk
         return CacheUsage(
             memory_bytes=self._tier.held_bytes,
             memory_limit=self._tier.budget.limit,
             in_flight_bytes=self._tier.budget.in_flight,
-            disk_bytes=0,
-            disk_limit=0,
-            disk_files=0,
-            disk_healthy=True,
+            disk_bytes=disk.bytes if disk is not None else 0,
+            disk_limit=disk.limit if disk is not None else 0,
+            disk_files=disk.files if disk is not None else 0,
+            disk_healthy=disk is None or disk.healthy,
         )
 
     async def aclose(self) -> None:
         """What is queued fails, what flies is left to the nursery's owner to cancel; the disk tier is closed in order."""
         self._transfers.close()
+        if self._disk is not None:
+            await self._disk.aclose()
         await trio.lowlevel.checkpoint()

@@ -7,12 +7,12 @@ its pace. Bytes are reserved before a fetch starts; where none are left it waits
 
 import logging
 from collections import deque
-from typing import Protocol
 
 import trio
 
 from mountd import metrics
-from mountd.content.memory_tier import Block, MemoryTier, Room, Shelf, State
+from mountd.content.disk_tier import DiskTier
+from mountd.content.memory_tier import Block, MemoryTier, Room, State
 from mountd.errors import Corrupt, StoreError, Unavailable
 from mountd.types import Buffer
 
@@ -20,16 +20,6 @@ log = logging.getLogger(__name__)
 
 MOST_WANTED = 128  # wanted requests in flight for one storage; the store has its own bulkhead below this
 QUEUED_PART = 4  # of the budget may be queued to be fetched ahead: more would be evicted before it is read
-
-
-class Disk(Protocol):
-    """What this room needs of a disk tier."""
-
-    def covers(self, shelf: Shelf, start: int, stop: int) -> bool: ...
-
-    async def read(self, shelf: Shelf, start: int, stop: int) -> memoryview | None: ...
-
-    def keep(self, block: Block) -> None: ...
 
 
 class Lane:
@@ -48,7 +38,7 @@ class Lane:
 class Transfers:
     """Mutable state: `_lanes` and `_hungry` (lanes that met an exhausted budget)."""
 
-    def __init__(self, nursery: trio.Nursery, tier: MemoryTier, disk: Disk | None) -> None:
+    def __init__(self, nursery: trio.Nursery, tier: MemoryTier, disk: DiskTier | None) -> None:
         self._nursery = nursery
         self._tier = tier
         self._disk = disk
@@ -177,7 +167,7 @@ class Transfers:
 
     async def _load(self, block: Block) -> Buffer:
         shelf, start, stop = block.shelf, block.start, block.stop
-        if self._disk is not None and self._disk.covers(shelf, start, stop):
+        if self._disk is not None:
             found = await self._disk.read(shelf, start, stop)
             if found is not None:
                 block.found = "disk"

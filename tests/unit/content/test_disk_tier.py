@@ -1,0 +1,316 @@
+"""The disk tier: what survives a restart, and what damage comes to. Real files and threads, real clock, no waiting."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import trio
+
+from mountd.content.config import CacheConfig
+from mountd.content.library import BlockContent
+from mountd.errors import AlreadyRunning, DirectoryUnsafe, TooNew
+from mountd.types import GiB, KiB, MiB
+from tests.fixtures.content_store import GeneratedStore, content_of, source_of
+
+CONFIG = CacheConfig(memory=64 * MiB, disk=GiB, disk_free=0, disk_write_rate=GiB)
+
+
+@pytest.fixture
+def store():
+    return GeneratedStore()
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return tmp_path / "cache"
+
+
+async def with_content(directory, use, config=CONFIG):
+    """Runs `use(content)` in a life of its own: built, used, closed."""
+    async with trio.open_nursery() as nursery:
+        content = BlockContent(config, nursery, directory)
+        try:
+            return await use(content)
+        finally:
+            await content.aclose()
+            nursery.cancel_scope.cancel()
+
+
+async def read_all(content, store, version, request=300_000):
+    opened = content.open(source_of(store), version)
+    data = b"".join([bytes(await opened.read(offset, request)) for offset in range(0, version.size, request)])
+    opened.close()
+    return data
+
+
+def reading(store, version):
+    async def use(content):
+        data = await read_all(content, store, version)
+        await content._disk.flush()
+        return data
+
+    return use
+
+
+async def nothing(content):
+    await trio.lowlevel.checkpoint()
+
+
+def extents(directory):
+    return sorted((directory / "extents").iterdir())
+
+
+@pytest.mark.parametrize("size", [1, 100_000, MiB, 5 * MiB + 77])
+async def test_what_was_read_is_there_after_a_restart(store, directory, size):
+    version = store.put("ü/a b", size)
+    await with_content(directory, reading(store, version))
+    store.requests.clear()
+    assert await with_content(directory, reading(store, version)) == content_of("ü/a b", "1", size)
+    assert store.requests == []
+
+
+async def test_small_random_reads_come_from_large_records(store, directory):
+    version = store.put("a", 8 * MiB)
+    await with_content(directory, reading(store, version))
+    store.requests.clear()
+
+    async def use(content):
+        opened = content.open(source_of(store), version)
+        for offset in (5_000_000, 17, 8 * MiB - 3, 128 * KiB - 1):
+            assert await opened.read(offset, 4096) == content_of("a", "1", 8 * MiB)[offset : offset + 4096]
+        return content.held(store.identity, version)
+
+    held = await with_content(directory, use)
+    assert store.requests == []
+    assert (held.disk, held.size) == (8 * MiB, 8 * MiB)
+    assert held.memory <= MiB
+
+
+async def test_another_etag_size_or_storage_is_another_content(store, directory):
+    await with_content(directory, reading(store, store.put("a", 1000)))
+    store.requests.clear()
+    newer = store.put("a", 1000, "2")
+    assert await with_content(directory, reading(store, newer)) == content_of("a", "2", 1000)
+    longer = store.put("a", 1001, "1")
+    assert await with_content(directory, reading(store, longer)) == content_of("a", "1", 1001)
+    elsewhere = GeneratedStore("another box")
+    assert await with_content(directory, reading(elsewhere, elsewhere.put("a", 1000))) == content_of("a", "1", 1000)
+    assert len(store.requests) == 2
+    assert len(elsewhere.requests) == 1
+
+
+async def test_a_dropped_key_stays_dropped_after_a_restart(store, directory):
+    version, other = store.put("a", 1000), store.put("b", 1000)
+
+    async def use(content):
+        await read_all(content, store, version)
+        await read_all(content, store, other)
+        content.drop(store.identity, "a")
+        assert content.held(store.identity, version).disk == 0
+
+    async def look(content):
+        await content._disk.flush()
+        return content.held(store.identity, version).disk, content.held(store.identity, other).disk
+
+    await with_content(directory, use)
+    assert await with_content(directory, look) == (0, 1000)
+
+
+async def test_clear_frees_all_that_is_not_open(store, directory):
+    versions = [store.put(f"{number}", MiB) for number in range(30)]
+
+    async def use(content):
+        for version in versions:
+            await read_all(content, store, version)
+        await content._disk.flush()
+        opened = content.open(source_of(store), versions[29])
+        assert await content.clear() >= 29 * MiB + 12 * MiB  # what is open shares an extent with others
+        kept = content.held(store.identity, versions[29])
+        assert (kept.memory, kept.disk) == (MiB, MiB)
+        assert content.usage().disk_bytes < 10 * MiB
+        opened.close()
+
+    async def look(content):
+        await content._disk.flush()
+        return [content.held(store.identity, version).disk for version in versions]
+
+    await with_content(directory, use)
+    assert await with_content(directory, look) == [0] * 29 + [MiB]
+
+
+async def test_the_limit_is_kept_and_the_oldest_unused_leave(store, directory):
+    config = CacheConfig(memory=32 * MiB, disk=40 * MiB, disk_free=0, disk_write_rate=GiB)
+    versions = [store.put(f"{number}", MiB) for number in range(90)]
+
+    async def use(content):
+        for version in versions:
+            await content.warm(source_of(store), version)
+            await content._disk.flush()
+            assert content.usage().disk_bytes <= 40 * MiB
+        return [content.held(store.identity, version).disk for version in versions]
+
+    held = await with_content(directory, use, config)
+    assert held[:40] == [0] * 40
+    assert held[-20:] == [MiB] * 20
+    assert sum(file.stat().st_size for file in extents(directory)) <= 40 * MiB
+
+
+@pytest.mark.parametrize("cut", [1, 15, 20, 200, 5_000, 400_000])
+async def test_a_torn_extent_is_a_miss(store, directory, cut):
+    version = store.put("a", 900_000)
+    await with_content(directory, reading(store, version))
+    (file,) = extents(directory)
+    os.truncate(file, file.stat().st_size - cut)
+    store.requests.clear()
+    assert await with_content(directory, reading(store, version)) == content_of("a", "1", 900_000)
+    assert len(store.requests) == 1
+
+
+@pytest.mark.parametrize("place", [0, 17, 30, 60, 150, 1_000, 500_000, -1])
+@pytest.mark.parametrize("damage", ["flip", "zeros", "noise"])
+async def test_damage_anywhere_is_a_miss_and_never_wrong_bytes(store, directory, place, damage):
+    version = store.put("a", 900_000)
+    await with_content(directory, reading(store, version))
+    (file,) = extents(directory)
+    data = bytearray(file.read_bytes())
+    at = place % len(data)
+    if damage == "flip":
+        data[at] ^= 0x10
+    else:
+        data[at : at + 4096] = (b"\0" if damage == "zeros" else b"\xa5") * len(data[at : at + 4096])
+    file.write_bytes(data)
+    store.requests.clear()
+    assert await with_content(directory, reading(store, version)) == content_of("a", "1", 900_000)
+    assert len(store.requests) == 1
+    store.requests.clear()
+    assert await with_content(directory, reading(store, version)) == content_of("a", "1", 900_000)
+    assert store.requests == []  # what was fetched anew was kept anew
+
+
+async def test_what_is_not_an_extent_is_left_alone(store, directory):
+    version = store.put("a", 1000)
+    await with_content(directory, reading(store, version))
+    (directory / "extents" / "notes.txt").write_text("mine")
+    (directory / "extents" / "0000000f.extent").write_bytes(b"no extent at all")
+    (directory / "extents" / "00000010.extent").mkdir()
+    store.requests.clear()
+    assert await with_content(directory, reading(store, version)) == content_of("a", "1", 1000)
+    assert store.requests == []
+    assert (directory / "extents" / "notes.txt").read_text() == "mine"
+
+
+async def test_a_disk_that_refuses_is_no_users_error(store, directory, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(28, "No space left on device")
+
+    version = store.put("a", 900_000)
+
+    async def use(content):
+        monkeypatch.setattr(os, "pwritev", refuse)
+        data = await read_all(content, store, version)
+        await content._disk.flush()
+        return data, content.usage()
+
+    data, usage = await with_content(directory, use)
+    assert data == content_of("a", "1", 900_000)
+    assert not usage.disk_healthy
+
+
+async def test_the_floor_of_free_space_is_kept(store, directory):
+    config = CacheConfig(memory=64 * MiB, disk=GiB, disk_free=1 << 60, disk_write_rate=GiB)
+    version = store.put("a", 900_000)
+    assert await with_content(directory, reading(store, version), config) == content_of("a", "1", 900_000)
+    assert extents(directory) == []
+
+
+async def test_a_fast_reader_is_not_kept_rather_than_slowed(store, directory):
+    config = CacheConfig(memory=64 * MiB, disk=GiB, disk_free=0, disk_write_rate=4 * MiB)
+    version = store.put("a", 60 * MiB)
+
+    async def use(content):
+        await read_all(content, store, version, MiB)
+        await content._disk.flush()
+        return content.usage().disk_bytes
+
+    assert await with_content(directory, use, config) < 20 * MiB
+
+
+async def test_warm_keeps_all_on_disk(store, directory):
+    config = CacheConfig(memory=24 * MiB, disk=GiB, disk_free=0, disk_write_rate=MiB)
+    version = store.put("a", 60 * MiB)
+
+    async def use(content):
+        fetched = await content.warm(source_of(store), version)
+        await content._disk.flush()
+        return fetched, content.held(store.identity, version).disk
+
+    assert await with_content(directory, use, config) == (60 * MiB, 60 * MiB)
+
+
+async def test_a_second_daemon_is_refused_naming_the_first(directory):
+    async def use(content):
+        async with trio.open_nursery() as nursery:
+            with pytest.raises(AlreadyRunning, match=rf"pid {os.getpid()}\b"):
+                BlockContent(CONFIG, nursery, directory)
+
+    await with_content(directory, use)
+    await with_content(directory, nothing)
+
+
+async def test_the_directory_is_private_or_refused(directory, nursery):
+    await with_content(directory, nothing)
+    assert directory.stat().st_mode & 0o777 == 0o700
+    directory.chmod(0o750)
+    with pytest.raises(DirectoryUnsafe, match="0750"):
+        BlockContent(CONFIG, nursery, directory)
+    with pytest.raises(DirectoryUnsafe, match="cannot be used"):
+        BlockContent(CONFIG, nursery, directory / "lock" / "below a file")
+
+
+async def test_a_newer_format_is_refused_and_left_as_it_is(directory, nursery):
+    await with_content(directory, nothing)
+    (directory / "format").write_text("mountd cache 2\n")
+    for _ in range(2):
+        with pytest.raises(TooNew, match="mountd cache 2"):
+            BlockContent(CONFIG, nursery, directory)
+    assert (directory / "format").read_text() == "mountd cache 2\n"
+
+
+KILLED = """
+import json, os, pathlib, signal, sys
+import trio
+from tests.unit.content.test_disk_tier import CONFIG, read_all
+from tests.fixtures.content_store import GeneratedStore
+from mountd.content.library import BlockContent
+
+async def main():
+    store = GeneratedStore()
+    async with trio.open_nursery() as nursery:
+        content = BlockContent(CONFIG, nursery, pathlib.Path(sys.argv[1]))
+        for number in range(20):
+            await read_all(content, store, store.put(str(number), 700_000))
+            if number == 15:
+                await content._disk.flush()
+        print(json.dumps({"pid": os.getpid()}), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+trio.run(main)
+"""
+
+
+async def test_after_kill_9_the_cache_is_used_and_right(store, directory):
+    done = await trio.to_thread.run_sync(
+        lambda: subprocess.run(
+            [sys.executable, "-c", KILLED, str(directory)], check=False, capture_output=True, text=True, timeout=60
+        )
+    )
+    assert json.loads(done.stdout)["pid"], done.stderr
+    versions = [store.put(str(number), 700_000) for number in range(20)]
+
+    async def use(content):
+        return [await read_all(content, store, version) for version in versions]
+
+    assert await with_content(directory, use) == [content_of(str(number), "1", 700_000) for number in range(20)]
+    assert not {request[0] for request in store.requests} & {str(number) for number in range(16)}
