@@ -18,7 +18,7 @@ from .state import DEFAULT_ACCOUNT, DEFAULT_KEY
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="mountd emulator",
-        description="An embedded server of the Azure Blob REST dialect, for trying and testing. It is an emulator, and listens on loopback only.",
+        description="An emulator of the Azure Blob REST dialect, for trying and testing. Loopback only.",
     )
     found.add_argument("--host", default="127.0.0.1", help="loopback address (default %(default)s)")
     found.add_argument("--port", type=int, default=10000, help="0 takes a free one (default %(default)s)")

@@ -21,8 +21,8 @@ OVERWRITERS = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "PutBlobFromURL"
 class TokenVerifier(Protocol):
     """Knows the tokens that the emulator's own authority has issued."""
 
-    def permissions(self, token: str, now: float) -> str:
-        """SAS-like letters the token's principal has; raises ServiceFailure."""
+    def bearer(self, token: str, now: float) -> tuple[str, str]:
+        """Object id of the token's principal, and SAS-like letters of what it may do; raises ServiceFailure."""
 
     def challenge(self) -> str:
         """The WWW-Authenticate header."""
@@ -78,7 +78,7 @@ class Authorisation:
         _override(call)
 
     def _bearer(self, call: Call, operation: Operation, token: str) -> None:
-        permissions = self._tokens.permissions(token, call.now)
+        call.principal, permissions = self._tokens.bearer(token, call.now)
         if operation.name == "GetUserDelegationKey":
             return
         _permit(call, operation, permissions)

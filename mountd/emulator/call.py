@@ -28,6 +28,7 @@ class Call:
     version: str
     url: str  # scheme, host and account, without a slash at the end
     again: Callable[[Request], Response]  # answers another request as if it had come alone; for batches
+    principal: str = ""  # object id of a bearer token's owner
     overrides: dict[str, str] = field(default_factory=dict)  # response headers a SAS asks for
 
     def header(self, name: str, default: str = "") -> str:

@@ -1,6 +1,6 @@
 """Content-MD5 and x-ms-content-crc64 of what came and what goes, as the service writes them (Base64).
 
-The service's CRC64 is the one the catalogue of CRC algorithms calls CRC-64/NVME (reflected polynomial 0x9A6C9329AC4BC9B5), eight bytes
+The service's CRC64 is what catalogues call CRC-64/NVME (reflected polynomial 0x9A6C9329AC4BC9B5), eight bytes
 little-endian. anycrc computes it at 13 GiB/s; fastcrc has no such variant.
 """
 

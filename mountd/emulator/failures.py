@@ -45,6 +45,10 @@ FAILURES: dict[str, tuple[int, str]] = {
         "This operation is not permitted as the blob is immutable due to a legal hold.",
     ),
     "BlobImmutableDueToPolicy": (409, "This operation is not permitted as the blob is immutable due to a policy."),
+    "BlobIsSealed": (
+        409,
+        "The specified blob is sealed and its contents can't be modified unless the blob is re-created after a delete.",
+    ),
     "BlobNotArchived": (409, "This operation is only permitted on an archived blob."),
     "BlobNotFound": (404, "The specified blob does not exist."),
     "BlobTierInadequateForContentLength": (409, "Specified blob tier size limit cannot be less than content length."),

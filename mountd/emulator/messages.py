@@ -24,6 +24,7 @@ class Request:
     headers: dict[str, str]
     body: memoryview = memoryview(b"")
     secure: bool = False
+    signed_path: str = ""  # where a signature covers another path than `path` (a batch's parts)
     failure: Exception | None = None  # a fault: answered instead of acting
     corrupt: int | None = None  # a fault: the body's byte that is changed on the way
 

@@ -17,6 +17,7 @@ from typing import Self
 from .authorisation import Authorisation
 from .content import Content
 from .control import Control
+from .disk import Disk
 from .faults import Faults
 from .identity import Identity
 from .requestlog import RequestLog
@@ -44,7 +45,10 @@ class ContainerHelper:
         self._account = account
         self.name = name
         with account.lock:
-            self.state: Container = account.containers.get(name) or account.create_container(name)
+            found = account.containers.get(name)
+            self.state: Container = found or account.create_container(name)
+            if found is None:
+                account.changed(name, "")
 
     def put(
         self,
@@ -65,6 +69,7 @@ class ContainerHelper:
                 blob.tier, blob.tier_changed = tier, blob.modified
             if modified is not None:
                 blob.modified = modified
+            self._account.changed(self.name, key)
             return blob
 
     def get(self, key: str) -> bytes:
@@ -78,6 +83,7 @@ class ContainerHelper:
     def delete(self, key: str) -> None:
         with self._account.lock:
             self.state.remove(key)
+            self._account.changed(self.name, key)
 
     def keys(self) -> list[str]:
         with self._account.lock:
@@ -116,6 +122,9 @@ class Emulator:
             self._sockets.append(listen(settings.host, 0))
         self.port: int = self._sockets[0].getsockname()[1]
         self.identity.authority.url = self.origin
+        self._disk = Disk(Path(directory), self.state) if directory is not None else None
+        if self._disk is not None:
+            self.state.changed = self._disk.changed
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._started = threading.Event()
@@ -139,6 +148,9 @@ class Emulator:
             sock.close()
         if self._temporary is not None:
             self._temporary.cleanup()
+        if self._disk is not None:
+            self._disk.close()
+            self._disk = None
 
     def __enter__(self) -> Self:
         return self.start()

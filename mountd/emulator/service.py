@@ -18,6 +18,7 @@ from .wire import PLAIN, Delivery
 
 SERVER = "mountd-emulator/1.0 (not a cloud)"
 DEFAULT_VERSION = "2024-11-04"
+READING = frozenset({"GET", "HEAD", "POST"})  # POST: batches and keys, whose parts come here again
 CONTROL = "/__emulator/"
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,8 @@ class Service:
             self.guard.authorise(call, row)
             response = row.run(call)
             response.headers |= call.overrides
+            if row.method not in READING:
+                self.account.changed(where.container, where.key)
             return response
 
     def _finish(self, request: Request, response: Response, request_id: str) -> None:

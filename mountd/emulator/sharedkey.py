@@ -33,7 +33,7 @@ def string_to_sign(request: Request, account: str, *, lite: bool = False) -> str
             value = ""
         parts.append(value)
     parts += [f"{name}:{' '.join(headers[name].split())}" for name in sorted(headers) if name.startswith("x-ms-")]
-    resource = f"/{account}{request.path}"
+    resource = f"/{account}{request.signed_path or request.path}"
     query = request.query
     if lite:
         resource += f"?comp={query['comp']}" if "comp" in query else ""

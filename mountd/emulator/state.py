@@ -157,6 +157,9 @@ class Account:
         self.lock = threading.RLock()
         self.containers: dict[str, Container] = {}
         self.properties: bytes = b""
+        self.changed: Callable[[str, str], None] = lambda container, key: (
+            None
+        )  # told after each change; disk.py listens
         self._ticks = 0
 
     def stamp(self) -> tuple[str, int]:

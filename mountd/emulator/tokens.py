@@ -120,8 +120,9 @@ class Authority:
             raise self._refused("The token was revoked.")
         return found
 
-    def permissions(self, token: str, now: float) -> str:
-        return str(self.verified(token, now)["emulator_permissions"])
+    def bearer(self, token: str, now: float) -> tuple[str, str]:
+        found = self.verified(token, now)
+        return str(found["oid"]), str(found["emulator_permissions"])
 
     def challenge(self) -> str:
         return (

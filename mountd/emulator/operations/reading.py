@@ -51,14 +51,14 @@ def get_blob(call: Call) -> Response:
     if wanted is None:
         if blob.described.md5:
             headers["Content-MD5"] = blob.described.md5
-        return Response(200, headers, blob.content.segments)
+        return Response(200, headers, blob.content.views())
     start, end = wanted
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{length}"
     if blob.described.md5:
         headers["x-ms-blob-content-md5"] = blob.described.md5
-    body = tuple(blob.content.slices(start, end))
-    headers |= _range_checksums(call, Content(body))
-    return Response(206, headers, body)
+    part = blob.content.span(start, end)
+    headers |= _range_checksums(call, part)
+    return Response(206, headers, part.views())
 
 
 def _range_checksums(call: Call, part: Content) -> dict[str, str]:
@@ -68,7 +68,7 @@ def _range_checksums(call: Call, part: Content) -> dict[str, str]:
         return {}
     if part.length > CHECKSUM_LIMIT or (wants_md5 and wants_crc):
         raise ServiceFailure("OutOfRangeInput" if not (wants_md5 and wants_crc) else "InvalidHeaderValue")
-    return {"Content-MD5": md5(part.segments)} if wants_md5 else {"x-ms-content-crc64": crc64(part.segments)}
+    return {"Content-MD5": md5(part.views())} if wants_md5 else {"x-ms-content-crc64": crc64(part.views())}
 
 
 def get_blob_properties(call: Call) -> Response:

@@ -104,8 +104,8 @@ def put_blob(call: Call) -> Response:
     acknowledged = verify_body(call.request)
     about = described(call, fallback=True)
     if kind == "BlockBlob":
-        content = Content((call.request.body,))
-        computed = md5(content.segments)
+        content = Content.of(call.request.body)
+        computed = md5(content.views())
         if about.md5 and about.md5 != computed:
             raise ServiceFailure("Md5Mismatch")
         about = replace(about, md5=computed)
@@ -113,7 +113,7 @@ def put_blob(call: Call) -> Response:
     else:
         if len(call.request.body):
             raise ServiceFailure("InvalidBlobOrBlock" if kind == "AppendBlob" else "InvalidHeaderValue")
-        content = Content(_zeros(call)) if kind == "PageBlob" else Content()
+        content = _zeros(call) if kind == "PageBlob" else Content()
         acknowledged = {}
     blob = new_blob(call, kind, content, about)
     blob.sequence = call.number("x-ms-blob-sequence-number", 0)
@@ -121,11 +121,11 @@ def put_blob(call: Call) -> Response:
     return Response(201, version_headers(blob) | acknowledged | {"x-ms-request-server-encrypted": "true"})
 
 
-def _zeros(call: Call) -> tuple[memoryview]:
+def _zeros(call: Call) -> Content:
     size = call.number("x-ms-blob-content-length")
     if size % 512:
         raise ServiceFailure("InvalidHeaderValue")
-    return (memoryview(bytes(size)),)
+    return Content.of(bytes(size))
 
 
 def set_blob_metadata(call: Call) -> Response:
