@@ -20,6 +20,7 @@ from mountd.types import BlobKind, ListPage, Traits
 SLICE = 192 << 10  # about 300 entries, 3 ms
 _BOUNDARY = re.compile(rb"</Blob>\s*(?=<Blob>|<BlobPrefix>)")
 _MARKER = re.compile(rb"<NextMarker>([^<]*)</NextMarker>\s*</EnumerationResults>\s*\Z")
+_END = re.compile(rb"</EnumerationResults>\s*\Z")
 _PARSER_OPTIONS: dict[str, Any] = {"huge_tree": True, "resolve_entities": False, "no_network": True}
 
 
@@ -70,9 +71,11 @@ def parse_page(body: bytes) -> ListPage:
 
 
 def _slices(body: bytes) -> Iterator[bytes]:
-    """`<Blobs>…</Blobs>` in well-formed pieces; an XMLSyntaxError follows from a body that has none."""
+    """`<Blobs>…</Blobs>` in well-formed pieces; nothing of a body that has none, on which the parser then stumbles."""
     start = body.find(b"<Blobs>")
     end = body.rfind(b"</Blobs>")
+    if _END.search(body, max(0, len(body) - 64)) is None or b"<EnumerationResults" not in body[:1024]:
+        yield b""
     if start < 0 or end < 0:
         if re.search(rb"<Blobs\s*/>", body) is None:
             yield b""

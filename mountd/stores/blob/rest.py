@@ -111,9 +111,10 @@ class RestClient:
         if checked:
             headers["x-ms-range-get-content-crc64"] = "true"
         response = self._open(Request("GET", version.key, headers=headers))
-        if response.headers.get("Content-Range", "") != f"bytes {span}/{version.size}":
+        said = response.headers.get("Content-Range", ""), response.headers.get("ETag", "")
+        if said != (f"bytes {span}/{version.size}", f'"{version.etag}"'):
             response.close()
-            raise Corrupt(f"The service sent another range of {version.key!r} than was asked for.")
+            raise Corrupt(f"The service sent another range or version of {version.key!r} than was asked for.")
         received = self._received(response, buffer, progress)
         if checked and received == len(buffer):
             _compare(version.key, buffer, response.headers.get("x-ms-content-crc64", ""))
