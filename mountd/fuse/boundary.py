@@ -16,6 +16,7 @@ import trio
 
 from mountd.errors import MountdError
 from mountd.fuse.errnos import errno_of
+from mountd.fuse.workers import Calls
 from mountd.metrics import BUGS, FUSE_OPERATIONS
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ UNSEEN = frozenset({"forget", "init", "release", "releasedir", "stacktrace"})
 SYNCHRONOUS = frozenset({"init", "stacktrace"})
 
 IMMEDIATE = frozenset({"flush", "forget", "fsync", "fsyncdir", "release", "releasedir", "statfs"})
-"""Operations that wait for nothing here: no need of a scope to end them (6 of some 50 µs)."""
+"""Operations that wait for nothing here, and so need no limit."""
 
 RESULTS: dict[str, type | tuple[type, ...]] = {
     "create": tuple,
@@ -59,7 +60,7 @@ def operation_names() -> Iterator[str]:
 class Boundary(pyfuse3.Operations):
     """`handlers`, with every operation made safe. Its operations are attributes of the instance: no second look-up."""
 
-    def __init__(self, handlers: pyfuse3.Operations, call_limit: float) -> None:
+    def __init__(self, handlers: pyfuse3.Operations, calls: Calls) -> None:
         self.supports_dot_lookup = handlers.supports_dot_lookup
         self.enable_writeback_cache = handlers.enable_writeback_cache
         self.enable_acl = handlers.enable_acl
@@ -70,7 +71,7 @@ class Boundary(pyfuse3.Operations):
             elif name in IMMEDIATE:
                 setattr(self, name, _guarded(name, handler))
             else:
-                setattr(self, name, _guarded(name, _limited(name, handler, call_limit)))
+                setattr(self, name, _guarded(name, _limited(name, handler, calls)))
 
 
 def _guarded_now(name: str, handler: Callable[[], None]) -> Callable[[], None]:
@@ -106,13 +107,26 @@ def _guarded(name: str, handler: Callable[..., Awaitable[Any]]) -> Callable[...,
     return call
 
 
-def _limited(name: str, handler: Callable[..., Awaitable[Any]], limit: float) -> Callable[..., Awaitable[Any]]:
+def _limited(name: str, handler: Callable[..., Awaitable[Any]], calls: Calls) -> Callable[..., Awaitable[Any]]:
+    running, expired = calls.running, calls.expired
+    current_task, current_time = trio.lowlevel.current_task, trio.current_time
+
     async def call(*arguments: object) -> Any:  # noqa: ANN401  each operation has its own
-        with trio.CancelScope(deadline=trio.current_time() + limit) as scope:
+        task = current_task()
+        running[task] = (name, current_time())
+        try:
             return await handler(*arguments)
-        if scope.cancelled_caught:
-            log.warning("%s was not answered within %g s: ETIMEDOUT", name, limit)
-        raise pyfuse3.FUSEError(errno.ETIMEDOUT)
+        except trio.Cancelled:
+            if task not in expired:
+                raise
+            raise pyfuse3.FUSEError(errno.ETIMEDOUT) from None
+        except BaseExceptionGroup as group:
+            if task not in expired:
+                raise
+            rest = group.split(trio.Cancelled)[1]
+            raise rest or pyfuse3.FUSEError(errno.ETIMEDOUT) from None
+        finally:
+            del running[task]
 
     return call
 

@@ -18,6 +18,7 @@ from mountd.fuse.kernel_tuning import tune
 from mountd.fuse.mountinfo import FILESYSTEM_TYPE, Mount, mount_at
 from mountd.fuse.mountpoint import check_host, prepare, unmount
 from mountd.fuse.operations import Tree, TreeOperations
+from mountd.fuse.workers import Calls, RequestTasks
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,9 @@ class Session:
         self._draining = trio.CancelScope()
         self._mounted = False
         self._stopping = False
-        self._handlers = Boundary(TreeOperations(tree, self._initialised.set), config.call_limit)
+        calls = Calls(config.call_limit)
+        self._tasks = RequestTasks(calls)
+        self._handlers = Boundary(TreeOperations(tree, self._initialised.set), calls)
         self.tuned: dict[str, int] = {}
 
     async def run(self, started: Callable[[], None]) -> None:
@@ -82,6 +85,7 @@ class Session:
 
     def _mount(self, place: str) -> Mount:
         keep_large_buffers()
+        self._tasks.install()
         try:
             pyfuse3.init(self._handlers, place, self._options())
         except RuntimeError as error:

@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from mountd import errors
-from mountd.fuse.boundary import RESULTS, SYNCHRONOUS, UNSEEN, Boundary, operation_names
+from mountd.fuse.boundary import IMMEDIATE, RESULTS, SYNCHRONOUS, UNSEEN, Boundary, operation_names
+from mountd.fuse.workers import Calls
 from mountd.metrics import BUGS
 
 OPERATIONS = sorted(operation_names())
@@ -31,7 +32,7 @@ FAILURES = {
 }
 
 
-def boundary(failure, call_limit=30.0):
+def boundary(failure):
     """A boundary around handlers that all raise what `failure` makes."""
     handlers = pyfuse3.Operations()
 
@@ -43,7 +44,7 @@ def boundary(failure, call_limit=30.0):
 
     for name in OPERATIONS:
         setattr(handlers, name, now if name in SYNCHRONOUS else later)
-    return Boundary(handlers, call_limit)
+    return Boundary(handlers, Calls(30.0))
 
 
 async def call(operations, name):
@@ -93,7 +94,7 @@ async def test_cancellation_passes_through(name, in_group):
             raise
 
     setattr(handlers, name, waits)
-    operations = Boundary(handlers, 1000.0)
+    operations = Boundary(handlers, Calls(1000.0))
     with trio.move_on_after(0) as scope:
         await call(operations, name)
         pytest.fail("the cancellation was swallowed")
@@ -114,7 +115,7 @@ async def test_a_bug_beside_a_cancellation_is_counted_and_the_cancellation_passe
 
     setattr(handlers, name, waits)
     with trio.move_on_after(0) as scope:
-        await call(Boundary(handlers, 1000.0), name)
+        await call(Boundary(handlers, Calls(1000.0)), name)
     assert scope.cancelled_caught
     assert bugs(name) == before + 1
 
@@ -139,22 +140,44 @@ async def test_an_answer_that_pyfuse3_would_choke_on_is_a_bug_of_this_call_only(
     setattr(handlers, name, nothing)
     before = bugs(name)
     with pytest.raises(pyfuse3.FUSEError) as answered:
-        await call(Boundary(handlers, 30.0), name)
+        await call(Boundary(handlers, Calls(30.0)), name)
     assert answered.value.errno == errno.EIO
     assert bugs(name) == before + 1
 
 
-@pytest.mark.parametrize("name", ["lookup", "getattr", "open", "read", "opendir", "readdir", "readlink", "getxattr"])
-async def test_a_call_that_is_never_answered_ends(name, autojump_clock):
+WAITING = sorted(set(OPERATIONS) - IMMEDIATE - SYNCHRONOUS)
+
+
+@pytest.mark.parametrize("end", ["alone", "in a group", "beside a bug"])
+@pytest.mark.parametrize("name", WAITING)
+async def test_a_call_that_is_never_answered_ends(name, end, autojump_clock, caplog):
     """SEMANTICS 32: every call has a deadline."""
-    handlers = pyfuse3.Operations()
+    handlers, calls, answers = pyfuse3.Operations(), Calls(80.0), []
 
     async def never(*arguments):
-        await trio.sleep_forever()
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled as cancelled:
+            if end == "in a group":
+                raise BaseExceptionGroup("from a nursery", [cancelled]) from None
+            if end == "beside a bug":
+                raise BaseExceptionGroup("from a nursery", [cancelled, KeyError("a bug")]) from None
+            raise
 
     setattr(handlers, name, never)
+    operations = Boundary(handlers, calls)
+
+    async def serve():
+        try:
+            await call(operations, name)
+        except pyfuse3.FUSEError as answered:
+            answers.append(answered.errno)
+
     start = trio.current_time()
-    with pytest.raises(pyfuse3.FUSEError) as answered:
-        await call(Boundary(handlers, 30.0), name)
-    assert answered.value.errno == errno.ETIMEDOUT
-    assert trio.current_time() - start == pytest.approx(30.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(calls.watch)
+        await calls.serve(serve)
+        nursery.cancel_scope.cancel()
+    assert answers == [errno.EIO if end == "beside a bug" else errno.ETIMEDOUT]
+    assert 80.0 <= trio.current_time() - start <= 90.0
+    assert not calls.running
