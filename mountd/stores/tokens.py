@@ -4,10 +4,12 @@ Foreign exceptions are translated here by type. Their texts are left out but for
 looks up. azure-identity is imported at the first use: it costs half a second that a key or a SAS need not pay.
 """
 
+import os
 import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,15 +93,14 @@ class TokenSource:
 
 
 def token_source(credential: Credential, network: NetworkConfig) -> TokenSource:
-    made: list[Any] = []
-
     def fetch() -> tuple[str, float]:
         from azure.core.exceptions import AzureError
 
         try:
-            if not made:
-                made.append(_identity(credential, network))
-            token = made[0].get_token(SCOPE)
+            # A new one each time (about hourly): azure-identity would answer from its own cache, a refused token too, and
+            # keep connections that nothing closes.
+            with closing(_identity(credential, network)) as identity:
+                token = identity.get_token(SCOPE)
         except AzureError as error:
             raise _translated(error, type(credential).__name__) from error
         return token.token, float(token.expires_on)
@@ -111,14 +112,15 @@ def _identity(credential: Credential, network: NetworkConfig) -> Any:  # noqa: A
     from azure import identity
 
     options = identity_options(network)
-    authority = getattr(credential, "authority_url", "")
+    authority = getattr(credential, "authority_url", "") or os.environ.get("AZURE_AUTHORITY_HOST", "")
     if authority:
         # Asking login.microsoftonline.com whether the authority is real would fail in private clouds.
         options |= {"authority": authority, "disable_instance_discovery": True}
     try:
         match credential:
             case ManagedIdentity(client_id):
-                options.pop("proxies", None)  # an address of this machine's host, never behind a proxy
+                for name in ("proxies", "authority", "disable_instance_discovery"):
+                    options.pop(name, None)  # asked of this machine's host: no proxy and no authority on the way
                 return identity.ManagedIdentityCredential(client_id=client_id or None, **options)
             case ClientSecret(tenant, client, secret):
                 return identity.ClientSecretCredential(tenant, client, secret.reveal(), **options)
@@ -154,7 +156,7 @@ def _translated(error: Exception, mode: str) -> StoreError:
 
     number = re.search(r"AADSTS\d+", str(error))
     code = f" ({number.group()})" if number else ""
-    if isinstance(error, CredentialUnavailableError):
+    if isinstance(error, CredentialUnavailableError) or mode == "DefaultChain":
         return AccessDenied(
             f"No token: this machine has no identity of the mode {mode}{code}.",
             remedy="Check the identity assigned to the node, the az login, or the environment.",
