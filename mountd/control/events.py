@@ -37,10 +37,10 @@ class EventLog:
         events = list(self._history)
         return events if limit is None else events[max(0, len(events) - limit) :]
 
-    def listen(self, recent: int = 0) -> "Listener":
-        """`recent` past events, then each new one until `close`. To be used as a context manager."""
+    def listen(self, recent: int = 0, *, follow: bool = True) -> "Listener":
+        """`recent` past events, then, to `follow`, each new one until `close`. To be used as a context manager."""
         listener = Listener(self, self.recent(recent))
-        if self._closed:
+        if self._closed or not follow:
             listener.end()
         else:
             self._listeners.add(listener)

@@ -110,9 +110,9 @@ class Client:
         for line in self._transport.lines(f"/v1/tasks/{task_id}/progress"):
             yield api.decode(api.Task, line)
 
-    def events(self, recent: int = 0) -> Iterator[api.Event]:
-        """The last `recent` events, then each new one until the daemon stops."""
-        for line in self._transport.lines("/v1/events", {"recent": recent}):
+    def events(self, recent: int = 0, *, follow: bool = True) -> Iterator[api.Event]:
+        """The last `recent` events, then, to `follow`, each new one until the daemon stops."""
+        for line in self._transport.lines("/v1/events", {"recent": recent, "follow": follow}):
             yield api.decode(api.Event, line)
 
     # The daemon --------------------------------------------------------------------------------------------------

@@ -39,6 +39,6 @@ async def cancel_task(workspace: Served, task_id: str) -> api.Task:
 
 
 @router.get("/events", response_class=Lines, responses=STREAM)
-async def stream_events(workspace: Served, recent: Annotated[int, Query(ge=0)] = 0) -> Lines:
+async def stream_events(workspace: Served, recent: Annotated[int, Query(ge=0)] = 0, follow: bool = True) -> Lines:
     """What happens, as it happens, after the last `recent` events. A gap in the numbers: you read too slowly."""
-    return Lines(workspace.events.listen(recent))
+    return Lines(workspace.events.listen(recent, follow=follow))
