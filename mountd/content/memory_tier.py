@@ -137,7 +137,7 @@ class MemoryTier:
         self.rooms: dict[StoreIdentity, Room] = {}
         self.held_bytes = 0
         self.budget = MemoryBudget(limit, self._give_up)
-        self._eviction = Eviction()
+        self._eviction = Eviction(limit)
         self._used = metrics.PREFETCH_BYTES.labels("used")
         self._wasted = metrics.PREFETCH_BYTES.labels("wasted")
         metrics.CACHE_BYTES.labels("memory").set_function(lambda: float(self.held_bytes))

@@ -2,15 +2,14 @@
 
 New entries wait in a probation queue; one whose bytes were served more than once over is kept in the main queue, so a
 scan (every byte served once) passes through probation and does not wipe what is used again and again. What was fetched
-ahead and not read yet gets a second turn. An entry that comes back soon after it left (its ghost is remembered) goes to
-the main queue at once. The share that holds most for its weight gives first. Pure: no clock, no I/O.
+ahead and not read yet gets a second turn. An entry that comes back soon after it left (its ghost is remembered while as many
+bytes leave as the cache holds) goes to the main queue at once: a file read twice over is not, unless it nearly fits. The share that holds most for its weight gives first. Pure: no clock, no I/O.
 """
 
 from collections import OrderedDict
 from collections.abc import Hashable
 
 PROBATION_PART = 0.25  # below this part of a share's bytes, the main queue gives: a hot set may fill three quarters
-GHOSTS = 4096  # remembered departures: 100 bytes each, and as many small files as the default budget holds twice over
 
 
 class Evictable:
@@ -41,11 +40,14 @@ class Share:
 
 
 class Eviction:
-    """The queues of all shares. Mutable state: `shares`, `_ghosts`, and each entry's place."""
+    """The queues of all shares. `memory`: bytes of departed entries to remember. Mutable state: `shares`, `_ghosts` (size by
+    entry), `_ghost_bytes`, and each entry's place."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int) -> None:
         self.shares: list[Share] = []
-        self._ghosts: OrderedDict[Hashable, None] = OrderedDict()
+        self._memory = memory
+        self._ghosts: OrderedDict[Hashable, int] = OrderedDict()
+        self._ghost_bytes = 0
 
     def share(self, weight: float) -> Share:
         share = Share(weight)
@@ -55,7 +57,9 @@ class Eviction:
     def add(self, entry: Evictable) -> None:
         share = entry.share
         share.bytes += entry.size
-        if self._ghosts.pop(entry.ghost, self) is None:
+        ghost = self._ghosts.pop(entry.ghost, 0)
+        if ghost:
+            self._ghost_bytes -= ghost
             entry.protected = True
             share.main[entry] = None
         else:
@@ -83,10 +87,14 @@ class Eviction:
         entry = entry or _from_main(share) or next(iter(share.probation))
         self.remove(entry)
         if not entry.protected:
-            self._ghosts[entry.ghost] = None
-            if len(self._ghosts) > GHOSTS:
-                self._ghosts.popitem(last=False)
+            self._remember(entry)
         return entry
+
+    def _remember(self, entry: Evictable) -> None:
+        self._ghost_bytes += entry.size - self._ghosts.pop(entry.ghost, 0)
+        self._ghosts[entry.ghost] = entry.size
+        while self._ghost_bytes > self._memory:
+            self._ghost_bytes -= self._ghosts.popitem(last=False)[1]
 
 
 def _fullness(share: Share) -> float:
@@ -112,11 +120,12 @@ def _from_probation(share: Share) -> Evictable | None:
 
 
 def _from_main(share: Share) -> Evictable | None:
-    """The oldest entry not served since its last turn."""
-    for _ in range(len(share.main)):
+    """The oldest entry not served since its last turn, unless it only waits for its first reader."""
+    for _ in range(2 * len(share.main)):
         entry = next(iter(share.main))
-        if not entry.served:
+        if not entry.served and not entry.second_turn:
             return entry
         entry.served = 0
+        entry.second_turn = False
         share.main.move_to_end(entry)
     return next(iter(share.main), None)
