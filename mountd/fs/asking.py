@@ -63,9 +63,17 @@ class Asking:
             if pages and len(listing) >= pages * PAGE:
                 folder.large = True
                 return False
-        folder.take(listing.finish(), asked_at)
-        self._shown.listed(folder)
+        self.adopt(folder, listing, asked_at)
         return True
+
+    def adopt(self, folder: Directory, listing: Listing, asked_at: float) -> None:
+        """A listing just built becomes what is known of the folder."""
+        folder.take(listing.finish(), asked_at)
+        above = folder.parent
+        while above is not None:
+            above.below += len(listing)
+            above = above.parent
+        self._shown.listed(folder)
 
     # One name ------------------------------------------------------------------------------------------------------
 

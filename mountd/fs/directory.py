@@ -52,7 +52,9 @@ class Directory:
         "_numbers_of",
         "absent_since",
         "asked",
+        "below",
         "children",
+        "doubted_at",
         "handles",
         "large",
         "listed_at",
@@ -92,6 +94,8 @@ class Directory:
         self.misses = 0
         self.large = False
         self.walked = -1
+        self.below = 0
+        self.doubted_at = NEVER
         self.handles = 0
         self.lookups = 0
         self.order: Order | None = None
@@ -216,7 +220,7 @@ class Directory:
         """A new listing. What the kernel remembers of the old one's rows, and of single names, is carried over."""
         old = self.listing
         self.listing, self.listed_at = listing, listed_at
-        self.misses, self.large = 0, False
+        self.misses, self.large, self.below, self.walked = 0, False, 0, -1
         if old is not None and listing.same_names(old):
             listing.inherit(old)
         elif old is not None:
@@ -247,9 +251,9 @@ class Directory:
                 if new.numbers[at] != old.numbers[row] and name not in self.renumbered:
                     self.renumber(name, old.numbers[row])
 
-    def doubt(self) -> None:
-        """Everything is asked anew from now on."""
-        self.listed_at = NEVER
+    def doubt(self, now: float) -> None:
+        """Everything is asked anew from now on; a listing begun before does not count either."""
+        self.listed_at, self.doubted_at = NEVER, now
         for name, known in list(self.asked.items()):
             known.shown_at = NEVER
             if not known.lookups:

@@ -13,6 +13,9 @@ from mountd.fs.interface import KernelCache
 from mountd.metrics import INODES
 from mountd.rules.freshness import NEVER
 
+FOLDER_WEIGHT = 12
+"""What a folder with a listing costs beside its entries, in entries: about a kilobyte."""
+
 
 class Eviction:
     """State: folders with a listing by last use and how many entries each counts for, and the sums."""
@@ -27,7 +30,7 @@ class Eviction:
 
     def used(self, directory: Directory) -> None:
         """A folder's listing was made or used."""
-        rows = 1 + (0 if directory.listing is None else len(directory.listing))
+        rows = FOLDER_WEIGHT + (0 if directory.listing is None else len(directory.listing))
         self._entries += rows - self._used.get(directory, 0)
         self._used[directory] = rows
         self._used.move_to_end(directory)

@@ -38,7 +38,7 @@ class Filesystem:
         eviction = Eviction(config, inodes, kernel)
         asking = Asking(versions)
         self._mounts = Mounts(inodes, kernel)
-        self._naming = Naming(inodes, asking, Walking(), eviction)
+        self._naming = Naming(inodes, asking, Walking(asking, config), eviction)
         self._opening = Opening(inodes, self._naming, asking, versions, Siblings(content, config))
         self._inspector = TreeInspector(self._mounts, inodes, asking, self._opening, kernel)
 

@@ -111,7 +111,7 @@ class TreeInspector:
                     self._kernel.forget_inode(listing.numbers[row], attributes_only=True)
         for name in directory.asked:
             self._kernel.forget_entry(directory.number, name)
-        directory.doubt()
+        directory.doubt(trio.current_time())
         for child in (*directory.children.values(), *directory.mounted.values()):
             touched += self._doubt(child)
         return touched
