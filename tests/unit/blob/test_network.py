@@ -1,0 +1,180 @@
+"""Authorities and proxies, the same for our client, obstore and azure-identity; and networks that are not there."""
+
+import contextlib
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from mountd.definitions import ClientSecret, DatastoreDefinition, DatastoreKind, Secret
+from mountd.emulator import Emulator
+from mountd.errors import InvalidDefinition, StoreError, Unavailable, UnknownAccount
+from mountd.stores.config import NetworkConfig
+from mountd.stores.network import proxy_for
+from mountd.types import Version
+from tests.unit.blob.conftest import Wire, on_emulator, opened
+from tests.unit.blob.test_credentials import CLIENT, filled, reads
+
+
+@dataclass
+class Proxy:
+    """An HTTP proxy: CONNECT tunnels, and whole URLs forwarded. `asked` holds each request line."""
+
+    listener: socket.socket
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._pass, args=(connection,), daemon=True).start()
+
+    def _pass(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            head = b""
+            while b"\r\n\r\n" not in head:
+                piece = client.recv(65536)
+                if not piece:
+                    return
+                head += piece
+            line, rest = head.split(b"\r\n", 1)
+            method, target, _version = line.decode().split(" ")
+            self.asked.append(f"{method} {target}")
+            if method == "CONNECT":
+                host, port = target.rsplit(":", 1)
+                with socket.create_connection((host, int(port))) as server:
+                    client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                    self._both_ways(client, server)
+                return
+            parts = urlsplit(target)
+            with socket.create_connection((parts.hostname, parts.port)) as server:
+                origin = target[len(f"{parts.scheme}://{parts.netloc}") :]
+                server.sendall(f"{method} {origin} HTTP/1.1\r\nConnection: close\r\n".encode() + rest)
+                self._both_ways(client, server)
+
+    def _both_ways(self, one: socket.socket, other: socket.socket) -> None:
+        while True:
+            for ready in select.select([one, other], [], [], 20)[0]:
+                data = ready.recv(65536)
+                if not data:
+                    return
+                (other if ready is one else one).sendall(data)
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        served = Proxy(listener)
+        thread = threading.Thread(target=served.serve, daemon=True)
+        thread.start()
+        yield served
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
+async def test_https_through_a_proxy_and_a_private_authority(tls_emulator: Emulator, proxy: Proxy) -> None:
+    filled(tls_emulator)
+    ca = str(tls_emulator.certificate_authority)
+    async with opened(on_emulator(tls_emulator), proxy=proxy.url, ca_file=ca) as store:
+        assert await reads(store) == b"content"
+    connects = [line for line in proxy.asked if line.startswith("CONNECT")]
+    assert len(connects) == len(proxy.asked) >= 2, "our client and obstore each made a tunnel"
+
+
+async def test_http_through_a_proxy_keeps_names(emulator: Emulator, proxy: Proxy) -> None:
+    filled(emulator).container("more").put("a/../b", b"dots")
+    async with opened(on_emulator(emulator), proxy=proxy.url) as store:
+        assert await reads(store) == b"content"
+    assert {line.split("//")[0] for line in proxy.asked} == {"GET http:", "HEAD http:"}
+    async with opened(on_emulator(emulator, "more"), proxy=proxy.url) as store:
+        version = (await store.stat("a/../b")).version
+        assert bytes(await store.read(version, 0, 4)) == b"dots"
+
+
+async def test_tokens_go_through_the_proxy_too(tls_emulator: Emulator, proxy: Proxy) -> None:
+    filled(tls_emulator).identity.application(CLIENT, secret="s3cret")
+    credential = ClientSecret(tls_emulator.identity.authority.tenant, CLIENT, Secret("s3cret"), tls_emulator.origin)
+    ca = str(tls_emulator.certificate_authority)
+    async with opened(on_emulator(tls_emulator, credential=credential), proxy=proxy.url, ca_file=ca) as store:
+        await store._threads.run(store._rest.signer.prepare)
+        assert len(proxy.asked) == 1
+        assert await reads(store) == b"content"
+
+
+async def test_an_unknown_authority_is_refused(tls_emulator: Emulator) -> None:
+    filled(tls_emulator)
+    async with opened(on_emulator(tls_emulator)) as store:
+        with pytest.raises(Unavailable, match="ca_file"):
+            await store.stat("plain")
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_authorities_that_is_none(tmp_path: Path, emulator: Emulator, content: str | None) -> None:
+    from mountd.stores.blob import BlobStore
+
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(InvalidDefinition, match="ca.pem"):
+        BlobStore(on_emulator(emulator), NetworkConfig(ca_file=str(file)))
+
+
+def test_the_environments_proxy_is_everyones(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    assert proxy_for(NetworkConfig(), "https", "a.example") == ""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "near.example")
+    assert proxy_for(NetworkConfig(), "https", "a.example") == "http://proxy:3128"
+    assert proxy_for(NetworkConfig(), "https", "x.near.example") == ""
+    assert proxy_for(NetworkConfig(proxy="http://ours:1"), "https", "x.near.example") == "http://ours:1"
+
+
+async def test_an_account_whose_name_does_not_exist() -> None:
+    unknown = DatastoreDefinition("d", DatastoreKind.BLOB, account="nobody", container="c", endpoint_suffix="invalid")
+    async with opened(unknown) as store:
+        with pytest.raises(StoreError) as caught:
+            await store.stat("x")
+    # `.invalid` never resolves (RFC 6761), but a machine without a resolver only says "try again".
+    assert type(caught.value) in (UnknownAccount, Unavailable)
+    assert "nobody.blob.invalid" in str(caught.value)
+
+
+async def test_nobody_listens(wire: Wire) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with opened(replace(wire.definition, endpoint=f"http://127.0.0.1:{port}/acct")) as store:
+        for ask in (store.stat("x"), store.list("").__anext__(), store.read(Version("k", "e", 1, 0), 0, 1)):
+            with pytest.raises(Unavailable):
+                await ask
+
+
+async def test_a_host_that_answers_no_connection(wire: Wire) -> None:
+    with contextlib.ExitStack() as held:
+        deaf = held.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # the kernel's queue is full: further connections get no answer
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        endpoint = f"http://127.0.0.1:{deaf.getsockname()[1]}/acct"
+        async with opened(replace(wire.definition, endpoint=endpoint), connect_timeout=0.2, stall_timeout=2.0) as store:
+            began = time.monotonic()
+            for ask in (store.stat("x"), store.read(Version("k", "e", 1, 0), 0, 1)):
+                with pytest.raises(Unavailable, match="does not answer a connection"):
+                    await ask
+            assert time.monotonic() - began < 2
