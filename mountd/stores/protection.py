@@ -1,8 +1,9 @@
 """One datastore's protection: every request goes through run(), which owns retries, breaker, places, caps and deadline.
 
 A call fails when nothing was heard for it in `deadline` seconds: bytes or an answer move its deadline on, and so does
-waiting in a queue that moves (a place while other requests are answered, a cap's turn). It knows nothing of what is
-asked, only of how that went. It starts no task: an idle datastore costs nothing.
+waiting in a queue that moves (a place while other requests are answered, a cap's turn). A kind that cannot tell bytes as
+they come gets the time that they take at `slowest_rate` on top. It knows nothing of what is asked, only of how that went.
+It starts no task: an idle datastore costs nothing.
 """
 
 import logging
@@ -104,11 +105,11 @@ class Protection:
         """One request, holding a place. Ends the breaker's trial, if this is it, whatever happens."""
         meter = self.meters.of[call.operation]
         started = trio.current_time()
-        limit = self._limit_of(call)
+        limit, last = self._limits_of(call)
         listener = LISTENER.set(call)
         try:
-            with trio.CancelScope(deadline=min(started + limit, call.progress + self._config.deadline)) as scope:
-                call.attempt(scope, min(limit, self._config.deadline))
+            with trio.CancelScope(deadline=min(started + limit, call.progress + last)) as scope:
+                call.attempt(scope, min(limit, last))
                 result = await attempt()
             if scope.cancelled_caught:
                 waited = trio.current_time() - call.progress
@@ -130,11 +131,14 @@ class Protection:
         self.health.succeeded()
         return result
 
-    def _limit_of(self, call: Call) -> float:
-        """How long one attempt may take without a sign of progress. A mutation cannot be sent again: it gets all there is."""
+    def _limits_of(self, call: Call) -> tuple[float, float]:
+        """Seconds that one attempt may take without a sign of progress, and the whole call.
+
+        A mutation cannot be sent again: its one attempt gets all there is."""
         config = self._config
+        moving = call.size / config.slowest_rate
         patience = config.stall_timeout if call.repeatable else config.deadline
-        return patience + call.size / config.slowest_rate
+        return patience + moving, config.deadline + moving
 
     def _failed(self, call: Call, error: StoreError) -> None:
         now = trio.current_time()
