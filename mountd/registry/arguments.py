@@ -94,21 +94,31 @@ def with_credential(definition: DatastoreDefinition, words: Mapping[str, str]) -
     if read.problems or read.credential is None:
         raise refusal(list(read.problems))
     definition = replace(definition, credential=read.credential)
-    return _completed(definition, read.connection) if read.connection else definition
+    if read.connection is None:
+        return definition
+    if found := disagreements(definition, read.connection):
+        raise refusal(found)
+    return completed(definition, read.connection)
 
 
-def _completed(definition: DatastoreDefinition, connection: ConnectionString) -> DatastoreDefinition:
-    account = definition.account or connection.account or _account_in(connection.endpoint)
-    if connection.account and account != connection.account:
-        raise refusal([_disagree("account", definition.account, connection.account)])
-    if definition.endpoint and connection.endpoint and definition.endpoint.rstrip("/") != connection.endpoint:
-        raise refusal([_disagree("endpoint", definition.endpoint, connection.endpoint)])
+def completed(definition: DatastoreDefinition, connection: ConnectionString) -> DatastoreDefinition:
+    """With the address that a connection string brings, where it has none of its own."""
     return replace(
         definition,
-        account=account,
+        account=definition.account or connection.account or _account_in(connection.endpoint),
         endpoint=definition.endpoint or connection.endpoint,
         endpoint_suffix=connection.endpoint_suffix or definition.endpoint_suffix,
     )
+
+
+def disagreements(definition: DatastoreDefinition, connection: ConnectionString) -> list[Problem]:
+    """Where the definition and the connection string name two storages."""
+    found = []
+    if definition.account and connection.account and definition.account != connection.account:
+        found.append(_disagree("account", definition.account, connection.account))
+    if definition.endpoint and connection.endpoint and definition.endpoint.rstrip("/") != connection.endpoint:
+        found.append(_disagree("endpoint", definition.endpoint, connection.endpoint))
+    return found
 
 
 def _account_in(endpoint: str) -> str:

@@ -60,7 +60,7 @@ def checked(definition: DatastoreDefinition, now: float | None = None) -> Checke
     """InvalidDefinition with every problem; CredentialExpired for a SAS that has ended. `now` in seconds since the epoch."""
     now = time.time() if now is None else now
     name, warning = datastore_name(definition.name)
-    kept = replace(definition, name=name, credential=_tidied(definition.credential))
+    kept = tidied(replace(definition, name=name))
     found = problems(kept)
     if found:
         raise refusal(found)
@@ -235,14 +235,14 @@ def moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
-def _tidied(credential: Credential) -> Credential:
-    """Without what copying brings along: white space, and the question mark of a SAS."""
-    match credential:
+def tidied(definition: DatastoreDefinition) -> DatastoreDefinition:
+    """Without what copying a credential brings along: white space, and the question mark of a SAS."""
+    match definition.credential:
         case AccountKey(key):
-            return AccountKey(Secret(key.reveal().strip()))
+            return replace(definition, credential=AccountKey(Secret(key.reveal().strip())))
         case SasToken(token):
-            return SasToken(Secret(token.reveal().strip().removeprefix("?")))
-    return credential
+            return replace(definition, credential=SasToken(Secret(token.reveal().strip().removeprefix("?"))))
+    return definition
 
 
 def _foreign(definition: DatastoreDefinition, names: tuple[str, ...]) -> Iterator[Problem]:
