@@ -110,8 +110,9 @@ class VersionReader:
             return
         if late is not None:
             stream.waited(late.start)
-        limit = self._limit or self._windows.limit(stream, self._shelf.room)
-        span = stream.plan(self._size, limit)
+        if stream.window and not self._limit:
+            self._limit = self._windows.limit(stream, self._shelf.room)
+        span = stream.plan(self._size, self._limit)
         if span is None:
             return
         reached, blocks = self._cache.ahead(self._shelf, self._source, *span)

@@ -2,8 +2,9 @@
 
 New entries wait in a probation queue; one whose bytes were served more than once over is kept in the main queue, so a
 scan (every byte served once) passes through probation and does not wipe what is used again and again. What was fetched
-ahead and not read yet gets a second turn. An entry that comes back soon after it left (its ghost is remembered while as many
-bytes leave as the cache holds) goes to the main queue at once: a file read twice over is not, unless it nearly fits. The share that holds most for its weight gives first. Pure: no clock, no I/O.
+ahead and not read yet gets a second turn. An entry that comes back soon after it left goes to the main queue at once: its
+ghost is remembered until as many bytes left as the cache holds. The share that holds most for its weight gives first.
+Pure: no clock, no I/O.
 """
 
 from collections import OrderedDict
