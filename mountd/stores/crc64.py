@@ -9,5 +9,5 @@ def crc64_header(data: Buffer) -> str:
     """As it stands in x-ms-content-crc64."""
     import anycrc  # only where block checksums are on
 
-    value: int = anycrc.CRC("CRC64-NVME").calc(data)
+    value: int = anycrc.Model("CRC64-NVME").calc(data)
     return b64encode(value.to_bytes(8, "little")).decode()
