@@ -46,11 +46,13 @@ def create_app(workspace: Workspace, policy: Policy) -> ASGIApp:
     app.add_exception_handler(MountdError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _unroutable)
-    return Boundary(app)
+    app.add_middleware(Boundary)
+    return app
 
 
 class Boundary:
-    """Answers what nobody foresaw with `internal`, logs it once and counts it; nothing passes to the server."""
+    """Answers what nobody foresaw with `internal`, logs it once and counts it. A middleware, because Starlette's outermost
+    layer would answer in its own words before anything around it sees the exception."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -89,8 +91,10 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _unroutable(request: Request, error: Exception) -> JSONResponse:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    sentence = f"There is no {request.method} {request.url.path}."
+    if isinstance(error.__cause__, MountdError):  # raised while the body was read
+        return _answer(error.__cause__)
+    status, detail = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
+    sentence = f"There is no {request.method} {request.url.path}." if status in (404, 405) else f"{detail}."
     return JSONResponse(asdict(Failure(BadRequest.code, sentence, ANSWERS[BadRequest][1])), status_code=status)
 
 

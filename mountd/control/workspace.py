@@ -32,6 +32,7 @@ class Workspace:
         self.tasks = parts.tasks
         self._registry = parts.registry
         self._tree = parts.tree
+        self._stopping = False
         self._holdings = Holdings(parts, showing)
         self.datastores = Datastores(self._holdings, parts, changing)
         self.mappings = Mappings(self._holdings, parts, showing, changing)
@@ -71,7 +72,9 @@ class Workspace:
 
     def stop(self) -> None:
         """Asks the daemon to end: what runs long ends first, so that nothing of the socket's holds it up."""
-        self.events.emit("daemon.stopping", "", "The daemon is stopping.")
+        if not self._stopping:
+            self._stopping = True
+            self.events.emit("daemon.stopping", "", "The daemon is stopping.")
         self.host.request_stop()
         self.end_streams()
 

@@ -26,7 +26,7 @@ async def get_task(workspace: Served, task_id: str) -> api.Task:
     return workspace.tasks.get(task_id).view()
 
 
-@router.get("/tasks/{task_id}/progress", response_class=Lines, responses=STREAM)
+@router.get("/tasks/{task_id}/progress", status_code=200, response_class=Lines, responses=STREAM)
 async def follow_task(workspace: Served, task_id: str) -> Lines:
     """A task's progress as a stream; the last line is its end."""
     return Lines(workspace.tasks.follow(task_id))
@@ -38,7 +38,7 @@ async def cancel_task(workspace: Served, task_id: str) -> api.Task:
     return workspace.tasks.cancel(task_id).view()
 
 
-@router.get("/events", response_class=Lines, responses=STREAM)
+@router.get("/events", status_code=200, response_class=Lines, responses=STREAM)
 async def stream_events(workspace: Served, recent: Annotated[int, Query(ge=0)] = 0, follow: bool = True) -> Lines:
     """What happens, as it happens, after the last `recent` events. A gap in the numbers: you read too slowly."""
     return Lines(workspace.events.listen(recent, follow=follow))
