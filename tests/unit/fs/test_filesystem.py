@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from mountd.errors import NoEntry, ReadOnly, Unavailable
-from tests.fixtures.trees import Tree
+from tests.fixtures.asked_tree import Tree
 
 
 async def test_a_tree_is_listed_looked_up_and_read(autojump_clock):

@@ -3,7 +3,7 @@
 import pytest
 
 from mountd.errors import Unavailable
-from tests.fixtures.trees import Tree
+from tests.fixtures.asked_tree import Tree
 
 
 async def build(tree, folders=40, files=5):
