@@ -37,6 +37,10 @@ class OperationMeter:
     took: Callable[[float], None]
 
 
+_in_force: dict[str, "Meters"] = {}
+"""Whose gauges a datastore's name shows: the last opened under it, so that closing an older one leaves them alone."""
+
+
 class Meters:
     """One datastore's."""
 
@@ -47,6 +51,7 @@ class Meters:
         self.bytes_out = metrics.STORE_BYTES.labels(datastore, "out").inc
         self.breaker_open = metrics.BREAKER_OPEN.labels(datastore).set
         self.breaker_open(0)
+        _in_force[datastore] = self
         metrics.IN_FLIGHT.labels(datastore).set_function(in_flight)
 
     def _meter(self, operation: Operation) -> OperationMeter:
@@ -62,5 +67,8 @@ class Meters:
 
     def close(self) -> None:
         """The gauges end with the datastore; counters stay, as dashboards expect of counters."""
+        if _in_force.get(self._datastore) is not self:
+            return
+        del _in_force[self._datastore]
         metrics.BREAKER_OPEN.remove(self._datastore)
         metrics.IN_FLIGHT.remove(self._datastore)

@@ -3,6 +3,10 @@
 A kind's libraries are imported when the first datastore of that kind is opened: a node that uses none does not pay.
 """
 
+from typing import TYPE_CHECKING
+
+import trio
+
 from mountd.definitions import DatastoreDefinition, DatastoreKind
 from mountd.errors import InvalidDefinition, MissingExtra
 from mountd.stores.config import StoreConfig
@@ -10,6 +14,9 @@ from mountd.stores.interface import Reader
 from mountd.stores.live import LiveStore
 from mountd.stores.local import LocalStore
 from mountd.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from mountd.stores.blob import BlobStore
 
 
 def open_store(definition: DatastoreDefinition, config: StoreConfig) -> LiveStore:
@@ -27,14 +34,34 @@ def raw_store(definition: DatastoreDefinition, config: StoreConfig) -> Reader:
         case DatastoreKind.MEMORY:
             return MemoryStore(definition.container or definition.name)
         case DatastoreKind.LOCAL:
-            if not definition.folder.startswith("/"):
-                raise InvalidDefinition(f"Datastore '{definition.name}': folder must be an absolute path.")
-            return LocalStore(definition.folder)
+            return _local(definition)
         case DatastoreKind.BLOB:
             return _blob(definition, config)
 
 
-def _blob(definition: DatastoreDefinition, config: StoreConfig) -> Reader:
+async def create_container(definition: DatastoreDefinition, config: StoreConfig) -> None:
+    """Makes the container or folder if there is none. Raises the precise StoreError."""
+    match definition.kind:
+        case DatastoreKind.MEMORY:
+            return
+        case DatastoreKind.LOCAL:
+            await _local(definition).create_container()
+        case DatastoreKind.BLOB:
+            raw = _blob(definition, config)
+            try:
+                await raw.create_container()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await raw.aclose()
+
+
+def _local(definition: DatastoreDefinition) -> LocalStore:
+    if not definition.folder.startswith("/"):
+        raise InvalidDefinition(f"Datastore '{definition.name}': folder must be an absolute path.")
+    return LocalStore(definition.folder)
+
+
+def _blob(definition: DatastoreDefinition, config: StoreConfig) -> "BlobStore":
     try:
         from mountd.stores.blob import BlobStore
     except ModuleNotFoundError as missing:

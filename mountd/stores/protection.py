@@ -18,7 +18,7 @@ from mountd.stores.breaker import Breaker, BreakerLimits, Permission, State
 from mountd.stores.bulkhead import Bulkhead
 from mountd.stores.config import StoreConfig
 from mountd.stores.health import HealthRecord, concerns_datastore
-from mountd.stores.interface import StoreHealth
+from mountd.stores.interface import HealthState, StoreHealth
 from mountd.stores.meters import Meters, Operation
 from mountd.stores.progress import LISTENER
 from mountd.stores.rate import TokenBucket
@@ -252,12 +252,13 @@ class Protection:
             await self.breaker.changed.park()
 
     def _too_late(self, call: Call) -> StoreError:
-        error = call.error or StoreTimeout(
-            f"Datastore '{self.datastore}' gave no answer for {self._config.deadline:.0f} s."
-        )
-        call.error = error
+        """For a call that met its deadline while it waited for others."""
+        if call.error is None and self.health.state is HealthState.UNREACHABLE:
+            call.error = self._refusal()
+        elif call.error is None:
+            call.error = StoreTimeout(f"Datastore '{self.datastore}' gave no answer for {self._config.deadline:.0f} s.")
         self._give_up(call, 0.0)
-        return error
+        return call.error
 
     def _refusal(self) -> Unavailable:
         wait = max(0.0, self.breaker.next_trial - trio.current_time())

@@ -41,6 +41,7 @@ _BY_CODE: dict[str, tuple[type[StoreError], str]] = {
     "AccountIsDisabled": (errors.AccessDenied, "The storage account of {place} is disabled."),
     "BlobArchived": (errors.Archived, "{} is in the archive tier."),
     "BlobBeingRehydrated": (errors.Archived, "{} is being brought back from the archive tier."),
+    "ContainerAlreadyExists": (errors.AlreadyExists, "The container {place} is there already."),
     "BlobAlreadyExists": (errors.AlreadyExists, "{} is there already."),
     "BlobImmutableDueToPolicy": (errors.Immutable, "{} is protected by a retention policy or legal hold."),
     "SnapshotsPresent": (errors.Immutable, "{} has snapshots, which would be lost with it."),

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 import trio
 from lxml import etree
 
-from mountd.errors import Corrupt, LeaseConflict, NotFound, Unavailable
+from mountd.errors import AlreadyExists, Corrupt, LeaseConflict, NotFound, Unavailable
 from mountd.stores.blob.headers import condition_headers, etag_of, metadata_headers, modified, property_headers
 from mountd.stores.blob.rest import Answer, Request, RestClient
 from mountd.stores.blob.threads import ThreadPool
@@ -32,6 +32,13 @@ class BlobChanges:
 
     async def _send(self, request: Request) -> Answer:
         return await self._threads.run(lambda: self._rest.send(request))
+
+    async def create_container(self) -> None:
+        """Makes the container if there is none. One that is being deleted is NoContainer."""
+        try:
+            await self._send(Request("PUT", query={"restype": "container"}))
+        except AlreadyExists:
+            return
 
     # Writer --------------------------------------------------------------------------------------------------
 

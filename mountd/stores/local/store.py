@@ -76,6 +76,11 @@ class LocalStore:
         """Nothing to end: threads end with their calls, and no file stays open between calls."""
         await trio.lowlevel.checkpoint()
 
+    async def create_container(self) -> None:
+        """Makes the folder, for its owner alone, if there is none."""
+        path = self.identity.container
+        await self._in_thread(path, lambda: os.makedirs(path, 0o700, exist_ok=True))
+
     # Writing -----------------------------------------------------------------------------------------------------
 
     async def put(
