@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, GenericError
 from obstore.store import AzureStore
 
 from mountd.errors import StoreError, StoreTimeout, Unavailable
@@ -85,7 +85,7 @@ class Objects:
             try:
                 return self._through_obstore(version, start, stop)
             except (BaseError, FileNotFoundError, OSError, ValueError) as error:
-                if time.monotonic() - began >= self._network.stall_timeout:
+                if isinstance(error, GenericError) and time.monotonic() - began >= self._network.stall_timeout:
                     raise StoreTimeout(
                         f"No byte of {version.key!r} from {self._endpoint} for {self._network.stall_timeout} s."
                     ) from error
