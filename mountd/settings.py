@@ -21,6 +21,7 @@ class Unit(Enum):
     NAMES = auto()  # a list of names
 
 
-def setting(default: Any, why: str, *, unit: Unit = Unit.PLAIN) -> Any:  # noqa: ANN401  the field's own annotation types it
-    """A dataclass field with its unit and the reason for its default (one line, shown to users)."""
-    return field(default=default, metadata={"why": why, "unit": unit})
+def setting(default: Any, why: str, *, unit: Unit = Unit.PLAIN, shown: str = "") -> Any:  # noqa: ANN401  the field's annotation types it
+    """A dataclass field with its unit and the reason for its default (one line, shown to users). `shown` stands for a default
+    that depends on the machine, in documents that must not."""
+    return field(default=default, metadata={"why": why, "unit": unit, "shown": shown})

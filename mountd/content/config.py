@@ -34,6 +34,7 @@ class CacheConfig:
         "Bytes a second written to the disk tier, at most; what comes faster is not kept there. 32 MiB for each core: a MiB"
         " costs two to three milliseconds of one, so that keeping takes less than a tenth of them from readers.",
         unit=Unit.RATE,
+        shown="32 MiB a core",
     )
     prefetch: bool = setting(
         True, "Fetch ahead of sequential readers and of folders read file by file; a mapping can decline."

@@ -9,9 +9,6 @@ from mountd.settings import Unit, setting
 class ControlConfig:
     """How the operator's door is built."""
 
-    socket: str = setting(
-        "", "empty: /run/mountd/control.sock for root, else the user's runtime directory", unit=Unit.PATH
-    )
     group: str = setting("", "whose members administrate beside the owner; empty: the daemon's own group")
     status_for_others: bool = setting(False, "others see nothing unless asked for: the socket is 0660, with this 0666")
     request_limit: int = setting(1 << 20, "a request holds one definition; a certificate is a few KiB", unit=Unit.SIZE)

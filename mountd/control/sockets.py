@@ -90,7 +90,7 @@ def _directory(path: Path) -> int:
     except OSError as error:
         raise MountRefused(
             f"The control socket's directory {path.parent} cannot be used: {error.strerror}.",
-            remedy="Choose another socket with --socket or control.socket.",
+            remedy="Choose another socket with --socket or the key socket.",
         ) from error
 
 
@@ -100,7 +100,7 @@ def _refuse_live(directory: int, path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(status.st_mode):
-        raise ConfigurationInvalid([f"control.socket: {path} exists and is not a socket; it is left alone."])
+        raise ConfigurationInvalid([f"socket: {path} exists and is not a socket; it is left alone."])
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
         probe.settimeout(PROBE_SECONDS)
         try:
