@@ -138,12 +138,14 @@ class RateLimit(logging.Filter):
         return False
 
 
-def configure(config: LoggingConfig, stream: TextIO | None = None) -> None:
-    """Sends all records of the process to `stream` (standard error) and, where configured, a file."""
+def configure(config: LoggingConfig, stream: TextIO | None = None, *, file_only: bool = False) -> None:
+    """Sends all records of the process to `stream` (standard error) and, where configured, a file; or to the file alone."""
     stream = stream or sys.stderr
     text = config.format == "text" or (config.format == "auto" and stream.isatty())
-    handlers: list[logging.Handler] = [logging.StreamHandler(stream)]
-    handlers[0].setFormatter(TextFormatter() if text else JsonFormatter())
+    handlers: list[logging.Handler] = []
+    if not file_only:
+        handlers.append(logging.StreamHandler(stream))
+        handlers[0].setFormatter(TextFormatter() if text else JsonFormatter())
     if config.file:
         handlers.append(_file_handler(Path(config.file)))
     limit = RateLimit(config.burst)

@@ -73,6 +73,22 @@ def sole_owner(directory: Path, purpose: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def owner_of(directory: Path) -> int | None:
+    """The pid of the daemon that holds `directory` now; None if none does (a dead one's pid is not believed)."""
+    try:
+        descriptor = os.open(directory / "daemon.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        written = os.pread(descriptor, 32, 0).strip()
+        return int(written) if written.isdigit() else None
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def _lock(descriptor: int, directory: Path, purpose: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

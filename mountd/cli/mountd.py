@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from mountd import __version__
-from mountd.errors import BadRequest, ConfigurationInvalid, MountdError
+from mountd.errors import BadRequest, ConfigurationInvalid, InvalidDefinition, MountdError
 
 EXTRA = 'pip install "mountd[daemon]"'
 
@@ -30,7 +30,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     except MountdError as error:
         print(f"mountd: {error}", file=sys.stderr)
-        return 2 if isinstance(error, BadRequest) else 1
+        return 2 if isinstance(error, BadRequest | InvalidDefinition) else 1
     except KeyboardInterrupt:
         return 130
 
