@@ -11,8 +11,10 @@ from mountd.types import MiB
 
 GUESSED_BANDWIDTH = 100e6  # bytes/s of one connection, until sizes that differ were seen
 GUESSED_FIRST_BYTE = 0.01  # seconds, until the first answer
-FORGET_A_SECOND = 0.05  # a best time rises by this part each second
+FORGETTING = 20.0  # seconds in which a best time that is not met again doubles
 REQUEST_COST = 0.0003  # seconds of CPU of one more request: what cutting a read costs
+LONG_AGO = 20.0  # doublings: a best time before an idle hour says nothing
+WORTH_CUTTING = 0.8  # a read is cut where that leaves less than this of its time
 REQUEST_RATE = 4000  # requests/s worth having in flight: more than two cores carry out (3,500 measured)
 BYTE_RATE = 2.0e9  # bytes/s worth having in flight: more than two cores move (1.3 GB/s measured)
 FEWEST, MOST = 8, 64  # requests at once: a local server wants 8, one 10 ms away 32 and more
@@ -36,7 +38,7 @@ class Pace:
         """A request of `size` bytes took `seconds`."""
         place = min(max((size - 1).bit_length() - GRAIN.bit_length() + 1, 0), _CLASSES - 1)
         best = self._best[place]
-        risen = best * (1 + FORGET_A_SECOND * (now - self._seen[place]))
+        risen = best * 2 ** min((now - self._seen[place]) / FORGETTING, LONG_AGO)
         if not best or seconds < risen:
             self._best[place], self._sizes[place], self._seen[place] = seconds, size, now
             self._fit()
@@ -69,7 +71,7 @@ class Pace:
             return RANGE
         if not self._best[0] and not self._best[1] and size >= MiB // 2 and self._best[3]:
             return GRAIN  # nothing small was ever timed here: once is enough to know
-        best, choice = self.seconds(size) + REQUEST_COST, RANGE
+        best, choice = WORTH_CUTTING * self.seconds(size), RANGE
         piece = GRAIN
         while piece < size:
             time = self.seconds(piece) + REQUEST_COST * (-(-size // piece))

@@ -30,13 +30,14 @@ class Stream:
     """One reader's run. `next`: where it goes on; `ahead`: up to where bytes were asked for it; `asked`: bytes it read since
     `start`; `window`: bytes to have ahead, 0 until it streams."""
 
-    __slots__ = ("ahead", "asked", "next", "stalled", "start", "window")
+    __slots__ = ("ahead", "asked", "next", "reads", "stalled", "start", "window")
 
     def __init__(self, start: int, stop: int) -> None:
         self.start = start
         self.next = stop
         self.asked = stop - start
         self.ahead = stop
+        self.reads = 1
         self.window = 0
         self.stalled = -1
 
@@ -45,11 +46,14 @@ class Stream:
 
     def advance(self, offset: int, stop: int) -> None:
         self.asked += stop - offset
+        self.reads += 1
         if stop > self.next:
             self.next = stop
         if self.next - self.start > RUN_LIMIT:
             self.start += (self.next - self.start) // 2
             self.asked //= 2
+            if not self._dense():
+                self.window = 0  # it skips
         if not self.window and self.asked >= (FROM_START if self.start == 0 else ELSEWHERE) and self._dense():
             self.window = FIRST_WINDOW
 
@@ -80,7 +84,7 @@ class Stream:
 
     def _modest_run(self) -> int:
         """How far to go ahead of a run that does not stream yet: half of what it read, more where it begins like a copy."""
-        run = min(self.asked // 2, MiB) if self.asked >= 2 * GRAIN and self._dense() else 0
+        run = min(self.asked // 2, MiB) if self.reads > 1 and self.asked >= 2 * GRAIN and self._dense() else 0
         begins = self.start == 0 and self.asked == self.next and self.next >= LOOKS_LIKE_COPY
         return max(run, FIRST - self.next) if begins else run
 
