@@ -10,9 +10,10 @@ import logging
 import re
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3 import exceptions as lost
@@ -76,7 +77,13 @@ class RestClient:
         options: dict[str, Any] = {"maxsize": connections, "block": False, "retries": False, "timeout": self._timeout}
         context = tls_context(self._network)
         manager = (
-            urllib3.ProxyManager(self._proxy, ssl_context=context, proxy_ssl_context=context, **options)
+            urllib3.ProxyManager(
+                self._proxy,
+                proxy_headers=_proxy_headers(self._proxy),
+                ssl_context=context,
+                proxy_ssl_context=context,
+                **options,
+            )
             if self._proxy
             else urllib3.PoolManager(ssl_context=context, **options)
         )
@@ -168,7 +175,7 @@ class RestClient:
             return self._pool.urlopen(
                 request.method,
                 self._target_prefix + outgoing.target,
-                body=_sendable(request.body) if has_body else None,
+                body=cast(Any, _pieces(request.body)) if has_body else None,
                 headers=outgoing.headers,
                 retries=False,
                 redirect=False,
@@ -231,5 +238,16 @@ def _compare(key: str, data: Buffer, checksum: str) -> None:
         raise Corrupt(f"The bytes of {key!r} did not arrive as they were sent.")
 
 
-def _sendable(body: Buffer) -> Any:  # noqa: ANN401  urllib3's types know no view, http.client sends one without a copy
-    return body if isinstance(body, bytes) else (body,)
+def _pieces(body: Buffer) -> Iterator[memoryview]:
+    """Views, sent without a copy. Piece by piece, as a socket's timeout is for all of one send: a slow link is no stall."""
+    view = memoryview(body)
+    for start in range(0, len(view), PIECE):
+        yield view[start : start + PIECE]
+
+
+def _proxy_headers(proxy: str) -> dict[str, str]:
+    """The proxy's own name and password, which obstore and azure-identity find in its URL by themselves."""
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    return urllib3.make_headers(proxy_basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")

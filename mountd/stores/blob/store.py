@@ -16,12 +16,13 @@ from mountd.stores.blob.objects import Objects
 from mountd.stores.blob.rest import Progress, Request, RestClient
 from mountd.stores.blob.threads import ThreadPool
 from mountd.stores.blob.writing import BlobChanges
-from mountd.stores.config import NetworkConfig
+from mountd.stores.config import NetworkConfig, StoreConfig
 from mountd.stores.credentials import signer_for
 from mountd.stores.interface import Capabilities
 from mountd.types import Buffer, ListPage, ObjectInfo, StoreIdentity, Version
 
-THREADS = 64  # as many as a datastore has requests at once (StoreConfig.concurrency); they start when needed
+THREADS = 64  # they start when needed
+SPARE_THREADS = 8  # beyond the requests at once: pages asked for ahead, and being parsed
 
 
 class BlobStore(BlobChanges):
@@ -30,7 +31,8 @@ class BlobStore(BlobChanges):
     Construction asks nothing of the network. Raises InvalidDefinition for an endpoint or credential that cannot be.
     """
 
-    def __init__(self, definition: DatastoreDefinition, network: NetworkConfig, threads: int = THREADS) -> None:
+    def __init__(self, definition: DatastoreDefinition, network: NetworkConfig) -> None:
+        threads = SPARE_THREADS + (network.concurrency if isinstance(network, StoreConfig) else THREADS)
         self._endpoint = endpoint_of(definition)
         signer = signer_for(definition.credential, self._endpoint.account, network)
         pool = ThreadPool(definition.name, threads)

@@ -1,5 +1,6 @@
 """Authorities and proxies, the same for our client, obstore and azure-identity; and networks that are not there."""
 
+import base64
 import contextlib
 import select
 import socket
@@ -28,6 +29,7 @@ class Proxy:
 
     listener: socket.socket
     asked: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -52,6 +54,7 @@ class Proxy:
             line, rest = head.split(b"\r\n", 1)
             method, target, _version = line.decode().split(" ")
             self.asked.append(f"{method} {target}")
+            self.heads.append(head.decode().lower())
             if method == "CONNECT":
                 host, port = target.rsplit(":", 1)
                 with socket.create_connection((host, int(port))) as server:
@@ -178,3 +181,54 @@ async def test_a_host_that_answers_no_connection(wire: Wire) -> None:
                 with pytest.raises(Unavailable, match="does not answer a connection"):
                     await ask
             assert time.monotonic() - began < 2
+
+
+async def test_a_proxy_with_a_password_gets_it_from_every_library(tls_emulator: Emulator, proxy: Proxy) -> None:
+    filled(tls_emulator).identity.application(CLIENT, secret="s3cret")
+    credential = ClientSecret(tls_emulator.identity.authority.tenant, CLIENT, Secret("s3cret"), tls_emulator.origin)
+    ca = str(tls_emulator.certificate_authority)
+    url = proxy.url.replace("http://", "http://us%40er:pa%3Ass@")
+    async with opened(on_emulator(tls_emulator, credential=credential), proxy=url, ca_file=ca) as store:
+        assert await reads(store) == b"content"
+    assert len(proxy.heads) >= 3
+    expected = f"proxy-authorization: basic {base64.b64encode(b'us@er:pa:ss').decode()}".lower()
+    assert all(expected in head for head in proxy.heads), "the token service, our client and obstore"
+
+
+async def test_a_slow_upload_is_no_stall() -> None:
+    size = 8 << 20
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        port = listener.getsockname()[1]
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                received = b""
+                while b"\r\n\r\n" not in received:
+                    received += connection.recv(65536)
+                count = len(received.split(b"\r\n\r\n", 1)[1])
+                paused = threading.Event()
+                while count < size:
+                    paused.wait(0.005)  # the link's speed: the whole takes several times the timeout
+                    count += len(connection.recv(65536))
+                connection.sendall(
+                    b'HTTP/1.1 201 Created\r\nETag: "e"\r\nLast-Modified: Sun, 22 Nov 2026 23:19:04 GMT\r\n'
+                    b"Content-Length: 0\r\n\r\n"
+                )
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        definition = DatastoreDefinition(
+            "d",
+            DatastoreKind.BLOB,
+            account="acct",
+            container="c",
+            endpoint=f"http://127.0.0.1:{port}/acct",
+            allow_http=True,
+        )
+        async with opened(definition, connect_timeout=0.15, stall_timeout=0.5) as store:
+            assert (await store.put("k", bytes(size))).size == size
+        thread.join(5)
