@@ -144,7 +144,6 @@ def blob_headers(blob: Blob, now: float) -> dict[str, str]:
     """What Get Blob and Get Blob Properties both say of a blob."""
     described = blob.described
     headers = {
-        "Content-Type": described.content_type,
         "Last-Modified": http_date(blob.modified),
         "ETag": blob.etag,
         "Accept-Ranges": "bytes",
@@ -158,6 +157,7 @@ def blob_headers(blob: Blob, now: float) -> dict[str, str]:
     else:
         headers |= lease_headers(blob, now)
     for name, value in (
+        ("Content-Type", described.content_type),
         ("Content-Encoding", described.encoding),
         ("Content-Language", described.language),
         ("Cache-Control", described.cache_control),

@@ -31,27 +31,20 @@ def check(headers: Mapping[str, str], found: Blob | Container | None, *, reading
         raise ServiceFailure(failed)
     if if_match and if_match != "*" and not _same(if_match, found.etag):
         raise ServiceFailure(failed)
-    if until and not if_match and found.modified > _date(until):
+    if until and found.modified > _date(until):
         raise ServiceFailure(failed)
     _check_unchanged(if_none_match, since, found, "NotModified" if reading and not prefix else failed)
 
 
 def _check_unchanged(if_none_match: str | None, since: str | None, found: Blob | Container, failed: str) -> None:
-    if if_none_match:
-        if if_none_match.strip() == "*":
-            raise ServiceFailure(
-                {"NotModified": "UnsatisfiableCondition", "ConditionNotMet": "BlobAlreadyExists"}.get(failed, failed)
-            )
-        if _same(if_none_match, found.etag):
-            raise _unchanged(failed)
-    elif since and found.modified <= _date(since):
-        raise _unchanged(failed)
-
-
-def _unchanged(failed: str) -> ServiceFailure:
-    if failed == "NotModified":
-        return ServiceFailure("ConditionNotMet", status=304)
-    return ServiceFailure(failed)
+    """If-None-Match and If-Modified-Since: one that holds is enough."""
+    if if_none_match and if_none_match.strip() == "*":
+        codes = {"NotModified": "UnsatisfiableCondition", "ConditionNotMet": "BlobAlreadyExists"}
+        raise ServiceFailure(codes.get(failed, failed))
+    holds = [not _same(if_none_match, found.etag)] if if_none_match else []
+    holds += [found.modified > _date(since)] if since else []
+    if holds and not any(holds):
+        raise ServiceFailure("ConditionNotMet", status=304) if failed == "NotModified" else ServiceFailure(failed)
 
 
 def _same(wanted: str, etag: str) -> bool:

@@ -153,6 +153,7 @@ FAILURES: dict[str, tuple[int, str]] = {
     "ServerBusy": (503, "The server is busy."),
     "SnapshotsPresent": (409, "This operation is not permitted because the blob has snapshots."),
     "SourceConditionNotMet": (412, "The source condition specified using HTTP conditional header(s) is not met."),
+    "TagsTooLarge": (400, "The tags specified exceed the maximum allowed limit."),
     "TooManyRequests": (429, "The server is busy."),
     "UnauthorizedBlobOverwrite": (403, "This request is not authorized to perform blob overwrites."),
     "UnsatisfiableCondition": (400, "The request includes an unsatisfiable condition for this operation."),
@@ -189,9 +190,9 @@ class ServiceFailure(Exception):
             return Response(304, headers)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
         body = self._document(request_id, now)
-        headers["Content-Type"] = "application/xml"
         if method == "HEAD":
             return Response(self.status, headers, length=0)
+        headers["Content-Type"] = "application/xml"
         return Response(self.status, headers, (body,))
 
     def _document(self, request_id: str, now: str) -> bytes:

@@ -88,6 +88,7 @@ def http_date(epoch: int) -> str:
     return formatdate(epoch, usegmt=True)
 
 
+@lru_cache(maxsize=256)
 def parse_date(text: str) -> float | None:
     """Seconds since the epoch of an HTTP date; None where it is none."""
     try:

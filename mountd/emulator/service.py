@@ -60,7 +60,7 @@ class Service:
 
     def act(self, request: Request) -> Response:
         """Answers. Common headers are added here, and nowhere else."""
-        request_id = str(uuid.UUID(int=uuid.uuid4().int))
+        request_id = str(uuid.uuid4())
         operation, where = "Unknown", Address("", "", "")
         try:
             for door in self.doors:

@@ -20,7 +20,7 @@ Clause = tuple[str, str, str]
 def check_tags(tags: Mapping[str, str]) -> None:
     """At most ten, names of 1–128 and values of up to 256 allowed characters."""
     if len(tags) > LIMIT:
-        raise ServiceFailure("InvalidTags")
+        raise ServiceFailure("TagsTooLarge")
     for name, value in tags.items():
         if not 1 <= len(name) <= 128 or len(value) > 256 or not (_ALLOWED.match(name) and _ALLOWED.match(value)):
             raise ServiceFailure("InvalidTags")

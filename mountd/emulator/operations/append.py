@@ -52,6 +52,5 @@ def seal(call: Call) -> Response:
     blob = changeable(call)
     if blob.kind != "AppendBlob":
         raise ServiceFailure("InvalidBlobType")
-    blob.sealed = True
-    call.touch(blob)
+    blob.sealed = True  # changes neither ETag nor Last-Modified
     return Response(200, version_headers(blob) | {"x-ms-blob-sealed": "true"})

@@ -41,7 +41,7 @@ def source(call: Call) -> Blob:
     if blob is not None and query.get("snapshot"):
         blob = blob.snapshots.get(query["snapshot"])
     if blob is None:
-        raise ServiceFailure("CannotVerifyCopySource", status=404)
+        raise ServiceFailure("BlobNotFound")
     check(call.request.headers, blob, reading=False, prefix="x-ms-source-")
     if blob.tier == "Archive" and call.address != where:
         raise ServiceFailure("BlobArchived")
@@ -141,6 +141,8 @@ def put_blob_from_url(call: Call) -> Response:
 
 def abort_copy(call: Call) -> Response:
     """No copy is ever pending here."""
-    if call.existing() is None:
+    found = call.existing()
+    if found is None:
         raise ServiceFailure("BlobNotFound")
-    raise ServiceFailure("NoPendingCopyOperation")
+    same = found.copy is not None and found.copy.identifier == call.parameter("copyid")
+    raise ServiceFailure("NoPendingCopyOperation" if same else "CopyIdMismatch")

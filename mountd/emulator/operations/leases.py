@@ -61,12 +61,7 @@ def _acquire(call: Call, lease: Lease, state: str) -> tuple[int, dict[str, str]]
 
 
 def _same(call: Call, lease: Lease, state: str) -> None:
-    given = _given(call)
-    if state == "available":
-        raise ServiceFailure(
-            "LeaseNotPresentWithLeaseOperation" if not lease.identifier else "LeaseIdMismatchWithLeaseOperation"
-        )
-    if given != lease.identifier:
+    if state == "available" or _given(call) != lease.identifier:
         raise ServiceFailure("LeaseIdMismatchWithLeaseOperation")
 
 

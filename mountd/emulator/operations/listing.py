@@ -108,7 +108,7 @@ def _properties(page: Page, blob: Blob) -> str:
     text = (
         f"<Creation-Time>{http_date(blob.created)}</Creation-Time><Last-Modified>{modified}</Last-Modified>"
         f"<Etag>{blob.etag[1:-1]}</Etag><Content-Length>{blob.content.length}</Content-Length>"
-        f"<Content-Type>{escape(described.content_type)}</Content-Type>{element('Content-Encoding', described.encoding)}"
+        f"{element('Content-Type', described.content_type)}{element('Content-Encoding', described.encoding)}"
         f"{element('Content-Language', described.language)}<Content-CRC64 />{element('Content-MD5', described.md5)}"
         f"{element('Cache-Control', described.cache_control)}{element('Content-Disposition', described.disposition)}"
     )
