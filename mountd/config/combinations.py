@@ -27,21 +27,21 @@ _POSITIVE = (
 )
 
 
-def impossible(sections: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """(section, key, sentence) for everything that cannot be; defaults are always possible."""
+def impossible(sections: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """(section, keys, sentence) for everything that cannot be; defaults are always possible."""
     for section, larger, smaller in _ORDERED:
         config = sections[section]
         high, low = getattr(config, larger, 0), getattr(config, smaller, 0)
         if high and high < low:
-            yield section, larger, f"({high:g}) must not be smaller than {smaller} ({low:g})."
+            yield section, (larger, smaller), f"{larger} ({high:g}) must not be smaller than {smaller} ({low:g})."
     for section, names in _POSITIVE:
         for name in names:
             if getattr(sections[section], name, 1) <= 0:
-                yield section, name, "must be more than 0."
+                yield section, (name,), "must be more than 0."
     yield from _words(sections["logging"])
 
 
-def _words(logging: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401  any class with these fields
+def _words(logging: Any) -> Iterator[tuple[str, tuple[str, ...], str]]:  # noqa: ANN401  any class with these fields
     for name, known in (("level", LEVELS), ("format", FORMATS)):
         if getattr(logging, name) not in known:
-            yield "logging", name, f"{getattr(logging, name)!r} is none of {', '.join(known)}."
+            yield "logging", (name,), f"{getattr(logging, name)!r} is none of {', '.join(known)}."

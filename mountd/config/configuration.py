@@ -150,9 +150,9 @@ def _read(top: Node, path: Path, problems: Problems) -> Configuration:
     presets = read_presets(children.get("presets"), elsewhere)
     base = read_options(defaults.children() if defaults else {}, MappingOptions(), presets, elsewhere)
     mappings = read_mappings(children.get("mappings"), base, presets, elsewhere)
-    for section, name, sentence in impossible(sections):
-        place = children[section].children().get(name, children[section])
-        place.problem(sentence)
+    for section, names, sentence in impossible(sections):
+        said = children[section].children()
+        next((said[name] for name in names if name in said), children[section]).problem(sentence)
     found["default_datastore"] = found.get("default_datastore", "").lower()
     return Configuration(
         **found,

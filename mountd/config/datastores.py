@@ -92,8 +92,6 @@ class DatastoreReader:
         self, name: str, node: Node, children: Mapping[str, Node], words: Mapping[str, str]
     ) -> DatastoreDefinition | None:
         definition = _addressed(name, children, words)
-        if definition is None:
-            return None
         read = read_credential({key: words[key] for key in CREDENTIAL_ARGUMENTS if key in words})
         found = list(read.problems)
         if read.connection is not None:
@@ -155,11 +153,12 @@ class DatastoreReader:
         return None
 
 
-def _addressed(name: str, children: Mapping[str, Node], words: Mapping[str, str]) -> DatastoreDefinition | None:
+def _addressed(name: str, children: Mapping[str, Node], words: Mapping[str, str]) -> DatastoreDefinition:
+    """What is wrong is said, and something possible stands for it, so that the rest is looked at too."""
     kind = words.get("kind", "blob")
     if kind not in list(DatastoreKind):
         children["kind"].problem(f"{kind!r} is none of {', '.join(DatastoreKind)}.")
-        return None
+        kind = "blob"
     try:
         allow_http = boolean(words.get("allow_http", "false"))
     except ValueError as error:

@@ -91,7 +91,12 @@ class Node:
 
 def compose(path: Path, text: str, problems: Problems) -> Node | None:
     """The file's top; None, with a problem, if it is not YAML. An empty file is an empty value."""
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problems.add(line, "", f"is not YAML: the character {error.character:#x} may not stand there.")
+        return None
     try:
         node = loader.get_single_node()
         if node is None:
@@ -100,9 +105,6 @@ def compose(path: Path, text: str, problems: Problems) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problems.add(mark.line + 1 if mark else 1, "", f"is not YAML: {error.problem or error.context}.")
-        return None
-    except yaml.YAMLError as error:
-        problems.add(1, "", f"is not YAML: {' '.join(str(error).split())}.")
         return None
     finally:
         loader.dispose()

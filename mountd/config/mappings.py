@@ -15,7 +15,7 @@ from mountd.config import values
 from mountd.config.document import Node, unknown_key
 from mountd.config.sections import Setting, read_values
 from mountd.definitions import Freshness, MappingDefinition, MappingOptions, Origin
-from mountd.errors import InvalidDefinition
+from mountd.errors import BadRequest, InvalidDefinition
 from mountd.rules.mount_table import key_prefix, tree_path
 from mountd.settings import Unit
 
@@ -196,21 +196,21 @@ def read_mappings(
 
 
 def read_pairs(pairs: Mapping[str, str], base: MappingOptions, presets: Mapping[str, MappingOptions]) -> MappingOptions:
-    """Options as `-o` gives them, text by name. InvalidDefinition names the option."""
+    """Options as `-o` gives them, text by name. BadRequest names the option."""
     said = {}
     for name, text in pairs.items():
         if name not in OPTIONS:
-            raise InvalidDefinition(f"-o {name}: {unknown_key(name, OPTIONS, {})}")
+            raise BadRequest(f"-o {name}: {unknown_key(name, OPTIONS, {})}")
         try:
             said[name] = OPTIONS[name].read(text)
         except ValueError as error:
-            raise InvalidDefinition(f"-o {name}: {error}.") from None
+            raise BadRequest(f"-o {name}: {error}.") from None
     name = said.get("preset", "")
     if name and name not in presets:
-        raise InvalidDefinition(f"-o preset: {name!r} is not a preset. There are {', '.join(sorted(presets))}.")
+        raise BadRequest(f"-o preset: {name!r} is not a preset. There are {', '.join(sorted(presets))}.")
     options = replace(presets.get(name, base), **said)
     if "ttl" in pairs and options.freshness is not Freshness.TTL:
-        raise InvalidDefinition(f"-o ttl: {_idle_ttl(options)}")
+        raise BadRequest(f"-o ttl: {_idle_ttl(options)}")
     return options
 
 

@@ -9,7 +9,7 @@ from mountd.config.document import unknown_key
 from mountd.config.mappings import OPTIONS, read_pairs
 from mountd.config.sections import settings_of
 from mountd.definitions import MappingOptions
-from mountd.errors import InvalidDefinition
+from mountd.errors import BadRequest
 from mountd.fuse.config import MountConfig
 
 # What /etc/fstab and mount(8) say to others than the filesystem, or what holds of every FUSE mount.
@@ -21,7 +21,7 @@ _SPELLED = {"ro": ("read_only", "true"), "rw": ("read_only", "false"), "fsname":
 
 
 def options_of(words: Iterable[str], base: Configuration) -> tuple[MappingOptions, MountConfig]:
-    """What `-o` said, one or more comma-separated lists, over a configuration. InvalidDefinition names the option."""
+    """What `-o` said, one or more comma-separated lists, over a configuration. BadRequest names the option."""
     pairs = pairs_of(words)
     known = settings_of(MountConfig)
     # A name that is both (read_only) is meant for both: the mount is one mapping.
@@ -29,7 +29,7 @@ def options_of(words: Iterable[str], base: Configuration) -> tuple[MappingOption
     mapping = {name: text for name, text in pairs.items() if name in OPTIONS}
     for name in pairs:
         if name not in known and name not in OPTIONS:
-            raise InvalidDefinition(f"-o {name}: {unknown_key(name, (*known, *OPTIONS, 'ro', 'rw'), {})}")
+            raise BadRequest(f"-o {name}: {unknown_key(name, (*known, *OPTIONS, 'ro', 'rw'), {})}")
     return mapping_options(mapping, base), mount_options(mount, base.mount)
 
 
@@ -54,13 +54,14 @@ def mount_options(pairs: Mapping[str, str], base: MountConfig) -> MountConfig:
     said = {}
     for name, text in pairs.items():
         if name not in known:
-            raise InvalidDefinition(f"-o {name}: {unknown_key(name, known, {})}")
+            raise BadRequest(f"-o {name}: {unknown_key(name, known, {})}")
         try:
             said[name] = known[name].read(text)
         except ValueError as error:
-            raise InvalidDefinition(f"-o {name}: {error}.") from None
+            raise BadRequest(f"-o {name}: {error}.") from None
     mount = replace(base, **said)
     others = {name: kind() for name, kind in SECTIONS.items()}
-    for section, name, sentence in impossible(others | {"mount": mount}):
-        raise InvalidDefinition(f"-o {name}: {sentence}" if section == "mount" else f"{section}.{name}: {sentence}")
+    for section, names, sentence in impossible(others | {"mount": mount}):
+        name = next((name for name in names if name in pairs), names[0])
+        raise BadRequest(f"-o {name}: {sentence}" if section == "mount" else f"{section}.{name}: {sentence}")
     return mount
