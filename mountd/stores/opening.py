@@ -71,4 +71,4 @@ def _blob(definition: DatastoreDefinition, config: StoreConfig) -> "BlobStore":
             f"Datastore '{definition.name}' is a blob container, and the library {missing.name} is not installed.",
             remedy="Install mountd[daemon].",
         ) from missing
-    return BlobStore(definition, config, config.concurrency)
+    return BlobStore(definition, config)
