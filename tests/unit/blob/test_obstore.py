@@ -4,12 +4,14 @@ Its failures are asked again through REST, so that without these tests a configu
 """
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from mountd.definitions import AccountKey, Credential, DatastoreDefinition, SasToken, Secret
 from mountd.emulator import Emulator
 from mountd.errors import AccessDenied, CannotTell
+from mountd.stores.blob import BlobStore
 from tests.unit.blob.conftest import on_emulator, opened
 from tests.unit.blob.test_credentials import filled, identity_of
 from tests.unit.blob.test_network import Proxy, proxy
@@ -36,8 +38,16 @@ async def one_get(emulator: Emulator, definition: DatastoreDefinition, **network
     async with opened(definition, **network) as store:
         version = (await store.stat("plain")).version
         emulator.requests.clear()
+        only_obstore(store)
         assert bytes(await store.read(version, 0, 7)) == b"content"
         assert emulator.requests.count() == 1
+
+
+def only_obstore(store: BlobStore) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise AssertionError("obstore failed, and REST was to help")
+
+    store._objects._through_rest = refuse
 
 
 def credentials(emulator: Emulator) -> list[Credential]:
@@ -113,5 +123,6 @@ async def test_a_renewed_token_reaches_obstore(
         tls_emulator.identity.authority.revoke()
         assert bytes(await store.read(version, 0, 7)) == b"content"
         tls_emulator.requests.clear()
+        only_obstore(store)
         assert bytes(await store.read(version, 0, 7)) == b"content"
         assert tls_emulator.requests.count() == 1
