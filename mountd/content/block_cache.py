@@ -72,9 +72,9 @@ class BlockCache:
         return reached, blocks
 
     def withdraw(self, blocks: Sequence[Block]) -> None:
-        """Those of them that are queued, and that nobody came to want, are not fetched."""
+        """Those of them that are queued, and for which nobody waits, are not fetched."""
         for block in blocks:
-            if block.state is State.QUEUED and not block.wanted and not block.waiters:
+            if block.state is State.QUEUED and not block.waiters:
                 self._transfers.withdraw(block)
 
     async def bytes_of(self, blocks: list[Block], source: Source, offset: int, stop: int) -> Buffer:

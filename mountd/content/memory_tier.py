@@ -62,6 +62,11 @@ class Block(Evictable):
         self.ahead = False  # fetched before anybody asked
         self.found = ""  # where its bytes came from: disk or store
 
+    @property
+    def landed(self) -> bool:
+        """Whether its flight has ended: here, or failed. A forgotten block's flight goes on."""
+        return self.data is not None or self.failure is not None
+
     def grains(self) -> range:
         return range(self.start >> GRAIN_BITS, (self.stop + GRAIN - 1) >> GRAIN_BITS)
 

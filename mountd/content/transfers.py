@@ -140,7 +140,7 @@ class Transfers:
                 await self._fetch(block)
             finally:
                 lane.running -= 1
-                if block.state is State.FLYING:
+                if not block.landed:
                     self._tier.fail(block, Unavailable("The daemon is stopping."))
             if self._hungry:
                 hungry, self._hungry = self._hungry, set()
@@ -151,19 +151,20 @@ class Transfers:
                 self._pump(lane)  # more may fly than before: budget was freed, or the pace calls for more
 
     async def _fetch(self, block: Block) -> None:
+        """Lets nothing but a cancellation out: an error in the nursery would end every transfer."""
         try:
             data = await self._load(block)
+            self._found[block.found].inc()
+            self._tier.arrive(block, data)
+            if self._disk is not None and block.found == "store":
+                self._disk.keep(block)
         except StoreError as error:
             self._tier.fail(block, error)
         except Exception as error:
             log.exception("a fetch ended in an unexpected way")
             metrics.BUGS.labels("content.transfers").inc()
-            self._tier.fail(block, error)
-        else:
-            self._found[block.found].inc()
-            self._tier.arrive(block, data)
-            if self._disk is not None and block.found == "store":
-                self._disk.keep(block)
+            if not block.landed:
+                self._tier.fail(block, error)
 
     async def _load(self, block: Block) -> Buffer:
         shelf, start, stop = block.shelf, block.start, block.stop

@@ -13,6 +13,7 @@ GUESSED_BANDWIDTH = 100e6  # bytes/s of one connection, until sizes that differ 
 GUESSED_FIRST_BYTE = 0.01  # seconds, until the first answer
 FORGETTING = 20.0  # seconds in which a best time that is not met again doubles
 REQUEST_COST = 0.0003  # seconds of CPU of one more request: what cutting a read costs
+SHORTEST = 1e-6  # seconds: a store in memory answers at once
 LONG_AGO = 20.0  # doublings: a best time before an idle hour says nothing
 WORTH_CUTTING = 0.8  # a read is cut where that leaves less than this of its time
 REQUEST_RATE = 4000  # requests/s worth having in flight: more than two cores carry out (3,500 measured)
@@ -36,6 +37,7 @@ class Pace:
 
     def note(self, size: int, seconds: float, now: float) -> None:
         """A request of `size` bytes took `seconds`."""
+        seconds = max(seconds, SHORTEST)
         place = min(max((size - 1).bit_length() - GRAIN.bit_length() + 1, 0), _CLASSES - 1)
         best = self._best[place]
         risen = best * 2 ** min((now - self._seen[place]) / FORGETTING, LONG_AGO)
@@ -67,7 +69,7 @@ class Pace:
 
     def piece(self, size: int) -> int:
         """The bytes of one request where somebody waits for `size`: fewer, where several at once answer sooner."""
-        if size <= GRAIN:
+        if size <= GRAIN or not any(self._best):
             return RANGE
         if not self._best[0] and not self._best[1] and size >= MiB // 2 and self._best[3]:
             return GRAIN  # nothing small was ever timed here: once is enough to know
