@@ -67,8 +67,8 @@ class Asking:
         return True
 
     def adopt(self, folder: Directory, listing: Listing, asked_at: float) -> None:
-        """A listing just built becomes what is known of the folder."""
-        folder.take(listing.finish(), asked_at)
+        """A listing just built becomes what is known of the folder; one begun before an invalidation is of no age."""
+        folder.take(listing.finish(), asked_at if asked_at >= folder.doubted_at else freshness.NEVER)
         above = folder.parent
         while above is not None:
             above.below += len(listing)

@@ -37,10 +37,11 @@ class Filesystem:
         versions = Versions(inodes, content, kernel)
         eviction = Eviction(config, inodes, kernel)
         asking = Asking(versions)
+        walking = Walking(asking, config)
         self._mounts = Mounts(inodes, kernel)
-        self._naming = Naming(inodes, asking, Walking(asking, config), eviction)
+        self._naming = Naming(inodes, asking, walking, eviction)
         self._opening = Opening(inodes, self._naming, asking, versions, Siblings(content, config))
-        self._inspector = TreeInspector(self._mounts, inodes, asking, self._opening, kernel)
+        self._inspector = TreeInspector(self._mounts, asking, walking, self._opening, kernel)
 
     # Mappings ------------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,11 @@ from mountd.content.interface import Content
 from mountd.errors import IsADirectory, NoEntry, NotADirectory, Unsupported
 from mountd.fs.asking import Asking
 from mountd.fs.directory import Directory, Entry
-from mountd.fs.inodes import Inodes
 from mountd.fs.interface import KernelCache, OpenFile, PathReport
 from mountd.fs.listing import ABSENT, FILE, FOLDER, HIDDEN, LINK
 from mountd.fs.mounts import Mounts
 from mountd.fs.opening import Opening
+from mountd.fs.walking import Walking
 from mountd.rules import names
 from mountd.rules.freshness import NEVER
 
@@ -22,10 +22,11 @@ _KINDS = {FILE: "file", LINK: "symlink"}
 class TreeInspector:
     """State: none of its own."""
 
-    def __init__(self, mounts: Mounts, inodes: Inodes, asking: Asking, opening: Opening, kernel: KernelCache) -> None:
+    def __init__(self, mounts: Mounts, asking: Asking, walking: Walking, opening: Opening, kernel: KernelCache) -> None:
         self._mounts = mounts
-        self._inodes = inodes
+        self._inodes = mounts.inodes
         self._asking = asking
+        self._walking = walking
         self._opening = opening
         self._kernel = kernel
 
@@ -77,6 +78,7 @@ class TreeInspector:
 
     async def invalidate(self, path: str) -> int:
         """By what is known, without a request: a storage that is down keeps nobody from doubting it."""
+        self._walking.doubt()
         here: Directory = self._mounts.root
         for segment in [segment for segment in path.split("/") if segment]:
             name = names.encoded(segment)

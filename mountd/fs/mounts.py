@@ -21,7 +21,7 @@ class Mounts:
     """State: the table, the mapped sources, and `_fixed`: the Directories by path that the table puts there."""
 
     def __init__(self, inodes: Inodes, kernel: KernelCache) -> None:
-        self._inodes = inodes
+        self.inodes = inodes
         self._kernel = kernel
         self._table = MountTable()
         self._mapped: dict[tuple[str, bool], Mapped] = {}
@@ -82,7 +82,7 @@ class Mounts:
             fresh.lookups, fresh.handles = old.lookups, old.handles
             self._discard(old)
         self._fixed[path] = fresh
-        self._inodes.add(fresh)
+        self.inodes.add(fresh)
         if above is not None:
             hidden = above.children.pop(name, None)
             if hidden is not None:
@@ -104,8 +104,8 @@ class Mounts:
             for row, count in enumerate(directory.listing.lookups):
                 if count:
                     self._kernel.forget_entry(ROOT_INODE, directory.listing.name(row))
-        self._inodes.drop_below(directory)
-        self._inodes.drop(directory)
+        self.inodes.drop_below(directory)
+        self.inodes.drop(directory)
 
 
 def _key(definition: MappingDefinition) -> tuple[str, bool]:

@@ -137,6 +137,12 @@ class Walking:
             self._walks = [old for old in self._walks if not old.over or old.ready][-WALKS + 1 :] + [walk]
             await self._served(walk, directory, mapped, AT_ONCE + self._config.walk_repeats // PAGE)
 
+    def doubt(self) -> None:
+        """What walks have passed counts no more."""
+        for walk in self._walks:
+            walk.ready.clear()
+        self._walks.clear()
+
     async def _served(self, walk: Walk, directory: Directory, mapped: Mapped, pages: int) -> bool:
         await walk.reach(directory.prefix, pages)
         found = walk.ready.pop(directory.prefix, None)
@@ -144,8 +150,6 @@ class Walking:
             return False
         listing, asked_at = found
         if asked_at < directory.listed_at or not freshness.is_fresh(asked_at, trio.current_time(), mapped.ttl):
-            return False
-        if asked_at <= directory.doubted_at:
             return False
         self._asking.adopt(directory, listing, asked_at)
         return True

@@ -288,3 +288,40 @@ async def test_32_one_datastores_outage_leaves_the_others(autojump_clock):
             assert trio.current_time() == before
             nursery.cancel_scope.cancel()
     assert not scope.cancelled_caught
+
+
+@pytest.mark.parametrize("opened", [True, False])
+async def test_3_a_listing_reveals_a_replacement_too(autojump_clock, opened):
+    """3. If handles are open, the path gets a new inode number. If none are open, the number stays, and pages are dropped."""
+    tree = Tree()
+    await tree.put("a", b"old")
+    before = (await tree.rows("/"))[b"a"].inode
+    handle = await tree.open("a")
+    if not opened:
+        tree.fs.release(handle)
+    await tree.put("a", b"newer")
+    await trio.sleep(11)
+    row = (await tree.rows("/"))[b"a"]
+    assert row.size == 5
+    assert (row.inode != before) == opened
+    assert ((1, b"a") in tree.kernel.entries) == opened
+    assert ((before, False) in tree.kernel.inodes) != opened
+    assert (await tree.look("a")).inode == row.inode
+    assert await tree.read("a") == b"newer"
+    if opened:
+        assert (await tree.fs.attributes(before)).size == 3
+
+
+async def test_5_a_listing_begun_before_an_invalidation_does_not_count(autojump_clock):
+    """5. A listing that began before an invalidation neither hides nor resurrects a name."""
+    tree = Tree(IMMUTABLE)
+    tree.asked.page_size = 2
+    for name in "abcd":
+        await tree.put(name, b"1")
+    tree.asked.delay = 5.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tree.rows, "/")
+        await trio.sleep(7)
+        await tree.put("a0", b"1")
+        await tree.fs.invalidate("/")
+    assert b"a0" in await tree.names()
