@@ -73,7 +73,10 @@ class Signer(Protocol):
 class AnonymousSigner:
     anonymous = True
     expires: float | None = None
-    generation = 0
+
+    @property
+    def generation(self) -> int:
+        return 0
 
     def sign(self, request: Outgoing) -> None:
         """Nothing to add."""
@@ -132,7 +135,7 @@ class BearerSigner(AnonymousSigner):
         self._tokens = tokens
 
     @property
-    def generation(self) -> int:  # type: ignore[override]  # the others' is a constant
+    def generation(self) -> int:
         return self._tokens.generation
 
     def sign(self, request: Outgoing) -> None:

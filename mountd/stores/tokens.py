@@ -64,23 +64,33 @@ class TokenSource:
         self.generation = 0
 
     def current(self) -> Token:
-        token = self._token
-        if token is not None and token.good(self._clock()):
+        """While one thread renews it, the others go on with the old one as long as that is valid."""
+        token, now = self._token, self._clock()
+        if token is not None and token.good(now):
             return token
-        with self._lock:
-            token, now = self._token, self._clock()
-            if token is not None and (token.good(now) or (now < token.ends and now < self._again)):
-                return token
-            try:
-                value, ends = self._fetch()
-            except StoreError:
-                if token is None or now >= token.ends:
-                    raise
-                self._again = now + RENEW_AGAIN_SECONDS
-                return token
-            self._token = Token(Secret(value), now, ends)
-            self.generation += 1
-            return self._token
+        valid = token is not None and now < token.ends
+        if not self._lock.acquire(blocking=not valid):
+            assert token is not None
+            return token
+        try:
+            return self._renewed()
+        finally:
+            self._lock.release()
+
+    def _renewed(self) -> Token:
+        token, now = self._token, self._clock()
+        if token is not None and (token.good(now) or (now < token.ends and now < self._again)):
+            return token
+        try:
+            value, ends = self._fetch()
+        except StoreError:
+            if token is None or now >= token.ends:
+                raise
+            self._again = now + RENEW_AGAIN_SECONDS
+            return token
+        self._token = Token(Secret(value), now, ends)
+        self.generation += 1
+        return self._token
 
     def refused(self) -> bool:
         """The service refused the token: forgets it, unless it is so young that the next would be no better."""

@@ -1,5 +1,6 @@
 """Every way of proving who we are, exercised against a server that checks: the emulator and its token endpoints."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -211,6 +212,30 @@ def test_a_token_service_that_is_down_is_not_noticed_while_the_token_is_good() -
     service.now += 100
     with pytest.raises(Unavailable):
         tokens.current()
+
+
+def test_a_slow_renewal_holds_up_nobody_while_the_token_is_valid() -> None:
+    service = Service()
+    entered, finish = threading.Event(), threading.Event()
+    slow = False
+
+    def fetch() -> tuple[str, float]:
+        if slow:
+            entered.set()
+            assert finish.wait(10)
+        return service.fetch()
+
+    tokens = TokenSource(fetch, service.clock)
+    tokens.current()
+    service.now += 3600 - 100
+    slow = True
+    renewing = threading.Thread(target=tokens.current)
+    renewing.start()
+    assert entered.wait(10)
+    assert tokens.current().value.reveal() == "token-1"
+    finish.set()
+    renewing.join(10)
+    assert tokens.current().value.reveal() == "token-2"
 
 
 def test_a_refused_token_is_renewed_unless_it_is_new() -> None:
