@@ -132,9 +132,9 @@ class House:
         sent: list[Any] = []
 
         async def receive() -> Any:
-            if waiting:
-                return waiting.pop()
-            await trio.sleep_forever()
+            if not waiting:
+                await trio.sleep_forever()
+            return waiting.pop()
 
         async def send(message: Any) -> None:
             sent.append(message)
@@ -227,14 +227,13 @@ def running(directory: Path, **more: Any) -> Iterator[Running]:
     async def serve() -> None:
         async with house(directory, owner=0, **more) as built:
             server = Server(built.app, socket, replace(built.policy, group=0), built.config)
-            await built.nursery.start(server.run)
-            begun.append(Running(socket, built, trio.lowlevel.current_trio_token(), ended))
-            ready.set()
-            await built.workspace.host.stop_requested.wait()
-            built.workspace.end_streams()
-            server.stop()
-            while socket.exists():
-                await trio.sleep(0.001)
+            async with trio.open_nursery() as doors:
+                await doors.start(server.run)
+                begun.append(Running(socket, built, trio.lowlevel.current_trio_token(), ended))
+                ready.set()
+                await built.workspace.host.stop_requested.wait()
+                built.workspace.end_streams()
+                server.stop()
 
     def thread() -> None:
         try:
