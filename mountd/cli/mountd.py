@@ -15,7 +15,11 @@ EXTRA = 'pip install "mountd[daemon]"'
 
 def main(words: Sequence[str] | None = None) -> int:
     """The command `mountd`."""
-    arguments = _parser().parse_args(words)
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(words)
+    if rest and "rest" not in arguments:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.rest = rest
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
         return run(arguments)
@@ -128,7 +132,8 @@ def _check(parser: argparse.ArgumentParser) -> None:
 
 
 def _emulator(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("rest", nargs=argparse.REMAINDER)
+    # Its words are the emulator's own: it stands alone.
+    parser.set_defaults(rest=[])
 
     def run(arguments: argparse.Namespace) -> int:
         from mountd.emulator.__main__ import main as emulate
