@@ -134,7 +134,8 @@ def _inspect(path: Path) -> None:
                 f"The registry {path} has version {version}; this mountd knows versions up to {VERSION}.",
                 remedy="Start the newer mountd, or give this one a state directory of its own.",
             )
-        findings = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)")]
+        rows = connection.execute("PRAGMA integrity_check(5)").fetchall()
+        findings = [" ".join(str(row[0]).replace("*** in database main ***", "").split()) for row in rows]
         if findings != ["ok"]:
             raise RegistryDamaged(_damaged(path, "; ".join(findings)), remedy=_RESTORE)
 

@@ -463,6 +463,14 @@ def test_a_page_overwritten(closed: Path, offset: int) -> None:
     refused(closed, RegistryDamaged, "is damaged")
 
 
+def test_damage_that_only_the_integrity_check_finds(closed: Path) -> None:
+    path = closed / "registry.db"
+    content = bytearray(path.read_bytes())
+    content[36:40] = (5).to_bytes(4, "big")  # the header's count of free pages: no query looks at it
+    path.write_bytes(content)
+    refused(closed, RegistryDamaged, "is damaged: .*[Ff]reelist")
+
+
 def test_a_file_cut_short(closed: Path) -> None:
     path = closed / "registry.db"
     path.write_bytes(path.read_bytes()[: -4096 * 2 + 100])
