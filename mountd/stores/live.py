@@ -30,7 +30,7 @@ from mountd.stores.interface import (
 )
 from mountd.stores.listing import LivePages
 from mountd.stores.meters import Operation
-from mountd.stores.progress import made
+from mountd.stores.progress import kept
 from mountd.stores.protection import Protection
 from mountd.types import Buffer, ListPage, ObjectInfo, StoreIdentity, Version, WallClock
 
@@ -140,7 +140,7 @@ class LiveStore:
                 if 0 < len(error.received) < stop - start:
                     received.append(error.received)
                     start += len(error.received)
-                    made()
+                    kept()
                 raise
             if len(data) != stop - start:
                 raise Corrupt(

@@ -10,12 +10,21 @@ from typing import Protocol
 class Listener(Protocol):
     def progress_made(self) -> None: ...
 
+    def progress_kept(self) -> None: ...
+
 
 LISTENER: ContextVar[Listener | None] = ContextVar("mountd_store_progress", default=None)
 
 
 def made() -> None:
-    """A byte or an answer came."""
+    """A byte or an answer came: the deadline counts from now."""
     listener = LISTENER.get()
     if listener is not None:
         listener.progress_made()
+
+
+def kept() -> None:
+    """What came need not be asked for again: the number of retries, too, counts from here."""
+    listener = LISTENER.get()
+    if listener is not None:
+        listener.progress_kept()

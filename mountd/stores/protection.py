@@ -50,7 +50,7 @@ class Call:
         self.size = size
         self.repeatable = not operation.mutates or operation is Operation.STAGE_BLOCK
         self.progress = now
-        self.failures = 0  # in a row, without progress
+        self.failures = 0  # in a row, with nothing kept
         self.trial = False
         self.error: StoreError | None = None
         self._scope: trio.CancelScope | None = None
@@ -60,10 +60,14 @@ class Call:
         self._scope, self._limit = scope, limit
 
     def progress_made(self) -> None:
+        """Bytes came. Whether they are of use is not known yet: the number of retries goes on counting."""
         self.progress = trio.current_time()
-        self.failures = 0
         if self._scope is not None:
             self._scope.deadline = self.progress + self._limit
+
+    def progress_kept(self) -> None:
+        self.progress_made()
+        self.failures = 0
 
 
 class Protection:

@@ -188,6 +188,18 @@ async def test_the_deadline_counts_from_the_last_progress(autojump_clock: trio.t
     assert trio.current_time() - began == pytest.approx(190, abs=0.1)
 
 
+async def test_bytes_that_are_of_no_use_are_not_asked_for_without_end(autojump_clock: trio.testing.MockClock) -> None:
+    async def heard_and_broken(operation: str) -> None:
+        await trio.sleep(1)
+        progress.made()
+        raise Corrupt("Not what was stored.")
+
+    raw = FaultyStore(heard_and_broken)
+    with pytest.raises(Corrupt):
+        await live(raw, retry_attempts=6).stat("file")
+    assert len(raw.requests) == 6
+
+
 async def test_resumed_bytes_are_progress(autojump_clock: trio.testing.MockClock) -> None:
     raw = FaultyStore(taking(9.5))
     version = await filled(raw)
