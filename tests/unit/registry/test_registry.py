@@ -248,7 +248,7 @@ def test_rotation_does_not_undo_a_change_that_came_between(registry: Registry) -
     assert registry.get("images") == moved
 
 
-def test_what_is_used_is_unregistered_only_by_force(registry: Registry) -> None:
+def test_what_is_used_is_unregistered_only_by_force(registry: Registry, state: Path) -> None:
     registry.register(blob(), FakeProbe())
     registry.add_mapping(MappingDefinition("/a", "images"))
     with pytest.raises(DatastoreInUse, match="is mapped at /a"):
@@ -261,9 +261,12 @@ def test_what_is_used_is_unregistered_only_by_force(registry: Registry) -> None:
         registry.unregister("images", nobody)
     registry.add_mapping(MappingDefinition("/a", "images"))
     registry.unregister("images", lambda name: "has 3 open files", force=True)
-    assert "images" not in registry.definitions()
-    assert list(registry.mappings()) == []
-    assert registry.default_name() == ""
+    second = reopened(state)  # the same on disk
+    for each in (registry, second):
+        assert "images" not in each.definitions()
+        assert list(each.mappings()) == []
+        assert each.default_name() == ""
+    second.close()
 
 
 def test_mappings_of_the_socket(registry: Registry) -> None:
