@@ -68,7 +68,7 @@ class Authorisation:
             )
 
     def _signature(self, call: Call, operation: Operation) -> None:
-        grant = sas.verify(call.request.query, call.account, call.address, call.now, secure=call.request.secure)
+        grant = sas.verify(call.request, call.account, call.address, call.now)
         if grant.kind == "account":
             if RESOURCE_TYPES[operation.level] not in grant.resource_types:
                 raise ServiceFailure("AuthorizationResourceTypeMismatch")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from .failures import ServiceFailure
-from .messages import Address
+from .messages import Address, Request
 from .sharedkey import same, signature
 from .state import Account, Policy
 
@@ -32,14 +32,15 @@ class Grant:
     resource_types: str = ""
 
 
-def verify(query: Mapping[str, str], account: Account, address: Address, now: float, *, secure: bool) -> Grant:
+def verify(request: Request, account: Account, address: Address, now: float) -> Grant:
     """The grant of a request's SAS; raises the service's failure for a bad, early or late one."""
+    query = request.query
     if "ss" in query or "srt" in query:
         grant, start, end = _account(query, account)
     else:
-        grant, start, end = _scoped(query, account, address)
+        grant, start, end = _scoped(request, account, address)
     _in_time(start, end, now)
-    if query.get("spr", "https,http").lower() == "https" and not secure:
+    if query.get("spr", "https,http").lower() == "https" and not request.secure:
         raise ServiceFailure("AuthorizationProtocolMismatch")
     allowed = query.get("sip")
     if allowed and not _includes(allowed, "127.0.0.1"):
@@ -59,7 +60,8 @@ def _account(query: Mapping[str, str], account: Account) -> tuple[Grant, str, st
     return grant, query.get("st", ""), query.get("se", "")
 
 
-def _scoped(query: Mapping[str, str], account: Account, address: Address) -> tuple[Grant, str, str]:
+def _scoped(request: Request, account: Account, address: Address) -> tuple[Grant, str, str]:
+    query = request.query
     resource = query.get("sr", "")
     if resource not in RESOURCES:
         raise _refused("sr is mandatory. Cannot be empty")
@@ -69,7 +71,7 @@ def _scoped(query: Mapping[str, str], account: Account, address: Address) -> tup
     elif resource == "d":
         path += "/" + "/".join(address.key.split("/")[: int(query.get("sdd", "0"))])
     if "skoid" in query:
-        _signed(query, delegation_key(account, query), _delegated(query, path))
+        _signed(query, delegation_key(account, query), _delegated(request, path))
         return Grant(query.get("sp", ""), "delegation"), query.get("st", ""), query.get("se", "")
     _signed(query, account.key, service_text(query, path))
     policy = Policy()
@@ -96,7 +98,8 @@ def service_text(query: Mapping[str, str], path: str) -> str:
     return "\n".join(parts)
 
 
-def _delegated(query: Mapping[str, str], path: str) -> str:
+def _delegated(request: Request, path: str) -> str:
+    query = request.query
     version = query.get("sv", "")
     parts = [query.get(name, "") for name in ("sp", "st", "se")]
     parts += [path, *(query.get(name, "") for name in ("skoid", "sktid", "skt", "ske", "sks", "skv"))]
@@ -107,6 +110,13 @@ def _delegated(query: Mapping[str, str], path: str) -> str:
     parts += [query.get(name, "") for name in ("sip", "spr", "sv", "sr", "snapshot")]
     if version >= "2020-12-06":
         parts.append(query.get("ses", ""))
+    if version >= "2026-04-06":
+        # Request headers and query parameters that must come with it, each with its value, in a frame of line ends.
+        headers = [
+            f"{name}:{request.headers.get(name.lower(), '')}\n" for name in query.get("srh", "").split(",") if name
+        ]
+        wanted = [f"\n{name}:{query.get(name.lower(), '')}" for name in query.get("srq", "").split(",") if name]
+        parts += ["".join(headers), "".join(wanted)]
     parts += [query.get(name, "") for name in RESPONSE_HEADERS]
     return "\n".join(parts)
 

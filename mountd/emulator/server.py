@@ -8,6 +8,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -115,17 +116,18 @@ class Emulator:
         self._service = Service(self.state, Authorisation(self.identity.authority), self.faults, self.requests)
         self._service.doors = [Control(self.faults, self.requests, self.identity), self.identity]
         self._host = settings.host
-        self._temporary = TemporaryDirectory(prefix="mountd-emulator-") if tls else None
-        self._authority = CertificateAuthority(Path(self._temporary.name), account) if self._temporary else None
-        self._sockets = [listen(settings.host, port)]
-        if tls:
-            self._sockets.append(listen(settings.host, 0))
+        with ExitStack() as owned:  # what was opened is closed if a later step fails
+            self._authority = CertificateAuthority(_temporary(owned), account) if tls else None
+            if directory is not None:
+                disk = owned.enter_context(closing(Disk(Path(directory), self.state)))
+                self.state.changed = disk.changed
+            self._sockets = [owned.enter_context(listen(settings.host, port))]
+            if tls:
+                self._sockets.append(owned.enter_context(listen(settings.host, 0)))
+            self._loop = owned.enter_context(closing(asyncio.new_event_loop()))
+            self._owned = owned.pop_all()
         self.port: int = self._sockets[0].getsockname()[1]
         self.identity.authority.url = self.origin
-        self._disk = Disk(Path(directory), self.state) if directory is not None else None
-        if self._disk is not None:
-            self.state.changed = self._disk.changed
-        self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mountd-emulator", daemon=True)
@@ -140,17 +142,9 @@ class Emulator:
     def close(self) -> None:
         """Cuts every connection and ends the thread. Idempotent."""
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
+            self.stop()
             self._thread.join()
-        elif not self._started.is_set():
-            self._loop.close()
-        for sock in self._sockets:
-            sock.close()
-        if self._temporary is not None:
-            self._temporary.cleanup()
-        if self._disk is not None:
-            self._disk.close()
-            self._disk = None
+        self._owned.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -173,7 +167,7 @@ class Emulator:
         try:
             self._loop.run_until_complete(self._serve())
         finally:
-            self._loop.close()
+            self._started.set()  # nobody waits for what will never start
 
     async def _serve(self) -> None:
         factory, opened = connections(self._service)
@@ -246,3 +240,7 @@ class Emulator:
     def container(self, name: str) -> ContainerHelper:
         """The container of that name, made if it is not there."""
         return ContainerHelper(self.state, name)
+
+
+def _temporary(owned: ExitStack) -> Path:
+    return Path(owned.enter_context(TemporaryDirectory(prefix="mountd-emulator-")))

@@ -110,7 +110,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(
         "create a container with bad access|containers listed with a *|list with a limit that is no number"
-        "|list with a limit of nought|list with something unknown included|put without a type|put of a type there is not|stage an empty block"
+        "|list with a limit of nought|list with something unknown included|put without a type|put of a type there is not"
+        "|stage an empty block"
         "|stage a block without an id|block list of a kind there is not|create a page blob without a size|no action"
         "|an action there is not|lease without a duration|lease with an id that is none|break for too long"
         "|delete with a word for snapshots there is not|commit what is no XML|copy from what is no URL|put a name too long",
