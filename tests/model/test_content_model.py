@@ -22,6 +22,7 @@ keys = st.sampled_from(KEYS)
 fractions = st.floats(0, 1)
 steps = st.one_of(
     st.tuples(st.just("replace"), keys, st.sampled_from(SIZES)),
+    st.tuples(st.just("overwrite"), keys),
     st.tuples(st.just("delete"), keys),
     st.tuples(st.just("open"), keys),
     st.tuples(st.just("close"), st.integers(0, 5)),
@@ -48,6 +49,8 @@ class Life:
         self.etags = 0
         self.failing = False
         store.before = self._fail
+        for key, size in zip(KEYS, SIZES[-3:], strict=True):
+            store.put(key, size, "0")
 
     def _fail(self, version, start, stop):
         if self.failing and start % (256 * KiB):
@@ -84,11 +87,19 @@ class Life:
         self.etags += 1
         self.store.put(key, size, str(self.etags))
 
+    async def overwrite(self, key):
+        """Other bytes of the same size, and a reader of the new version."""
+        if key in self.store.objects:
+            await self.replace(key, self.store.objects[key][0].size)
+            await self.open(key)
+
     async def delete(self, key):
         self.store.objects.pop(key, None)
 
     async def open(self, key):
-        if key in self.store.objects and len(self.handles) < 6:
+        if key in self.store.objects:
+            if len(self.handles) == 6:
+                self.handles.pop(0).close()
             self.handles.append(self.content.open(self.source, self.store.objects[key][0]))
 
     async def close(self, number):
@@ -158,14 +169,14 @@ def lived(script, directory, clock):
     trio.run(main, clock=clock)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(steps, min_size=5, max_size=60))
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(steps, min_size=20, max_size=80))
 def test_memory_alone(script):
     lived(script, None, MockClock(autojump_threshold=0))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(steps, min_size=5, max_size=60))
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(steps, min_size=20, max_size=80))
 def test_with_a_disk_and_restarts(script):
     with tempfile.TemporaryDirectory() as folder:
         lived(script, Path(folder) / "cache", None)

@@ -237,3 +237,43 @@ async def test_a_failed_prefetch_is_the_next_readers_own_request(autojump_clock,
         opened.close()
     assert len(store.requests) == 20
     await all_returned(content)
+
+
+async def test_a_fetch_ahead_that_found_no_memory_goes_when_another_store_returns_some(autojump_clock, content):
+    slow, other = GeneratedStore("slow"), GeneratedStore("other")
+    slow.gate = trio.Event()
+    opened = content.open(source_of(slow), slow.put("a", 100 * MiB))
+    async with trio.open_nursery() as readers:
+        for number in range(20):
+            readers.start_soon(opened.read, number * 4 * MiB, MiB)
+        await trio.sleep(1)
+        assert content.fetch_ahead(source_of(other), [other.put(f"{number}", MiB) for number in range(4)]) == 4
+        await trio.sleep(1)
+        assert other.requests == []
+        slow.gate.set()
+    await trio.sleep(1)
+    assert len(other.requests) == 4
+
+
+async def test_each_reader_gets_a_failure_of_its_own(autojump_clock, content):
+    def throttled(version, start, stop):
+        error = Throttled("too many", remedy="wait", request_id="r1")
+        error.retry_after = 3.0
+        raise error
+
+    store = GeneratedStore(first_byte=1)
+    store.before = throttled
+    opened = content.open(source_of(store), store.put("a", 1000))
+    failures = []
+
+    async def read():
+        try:
+            await opened.read(0, 10)
+        except Throttled as error:
+            failures.append(error)
+
+    async with trio.open_nursery() as readers:
+        for _ in range(3):
+            readers.start_soon(read)
+    assert len({id(error) for error in failures}) == 3
+    assert {(str(error), error.request_id, error.retry_after) for error in failures} == {("too many wait", "r1", 3.0)}
