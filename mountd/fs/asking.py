@@ -77,6 +77,13 @@ class Asking:
 
     # One name ------------------------------------------------------------------------------------------------------
 
+    async def fresh(self, known: Entry) -> Entry:
+        """An entry as it stands where it is fresh, else asked anew."""
+        mapped = known.folder.mapped
+        if mapped is not None and freshness.is_fresh(known.shown_at, trio.current_time(), mapped.ttl):
+            return known
+        return await self.entry(known.folder, known.name)
+
     async def entry(self, folder: Directory, name: bytes, *, at_once: bool = False) -> Entry:
         """What a name is now, ABSENT included. `at_once`: however young our knowledge is, the storage is asked."""
         mapped = folder.mapped

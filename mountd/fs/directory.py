@@ -13,6 +13,9 @@ from mountd.rules.inodes import FolderNumbers, after
 from mountd.rules.siblings import Order
 from mountd.types import PLAIN, Traits, Version
 
+ANSWERS = 4096
+"""Single answers kept of a folder before those nobody holds are dropped."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -48,6 +51,7 @@ class Directory:
     are Directories themselves; files opened, by name. `handles` and `lookups` keep it from being dropped."""
 
     __slots__ = (
+        "_asked_limit",
         "_named",
         "_numbers_of",
         "absent_since",
@@ -89,6 +93,7 @@ class Directory:
         self.children: dict[bytes, Directory] = {}
         self.renumbered: dict[bytes, int] = {}
         self._named: dict[int, bytes] = {}
+        self._asked_limit = ANSWERS
         self.opened: dict[bytes, int] = {}
         self.absent_since = NEVER
         self.misses = 0
@@ -180,6 +185,18 @@ class Directory:
             return Entry(self, name, 0, ABSENT, self.listed_at)
         return self._row(listing, row, name)
 
+    def entry_of(self, number: int) -> Entry | None:
+        """What is known of a name, by its number: None where this folder has no such number."""
+        name = self._named.get(number) if self._named else None
+        listing = self.listing
+        if name is None and listing is not None and (row := listing.row_of(number)) >= 0:
+            name = listing.name(row)
+            if self.listed_at != NEVER and not self.asked and not self.renumbered:
+                return self._row(listing, row, name)
+        if name is None or (self.renumbered and self.renumbered.get(name, number) != number):
+            return None
+        return self.find(name) or Entry(self, name, number, ABSENT, NEVER)
+
     def _doubtful(self, name: bytes, known: Known | None) -> Entry | None:
         """What was known before it was invalidated: the kernel may still ask about it. Shown at NEVER."""
         if self.listing is not None and (row := self.listing.find(name)) >= 0:
@@ -206,6 +223,8 @@ class Directory:
 
     def learn(self, name: bytes, known: Known) -> Entry:
         """An answer about one name."""
+        if len(self.asked) >= self._asked_limit:
+            self._purge()
         old = self.asked.get(name)
         if old is not None:
             known.lookups = old.lookups
@@ -215,6 +234,12 @@ class Directory:
             number = self.number_of(name, known.kind)
             self._named[number] = name
         return Entry(self, name, number, known.kind, known.shown_at, known.version, known.traits)
+
+    def _purge(self) -> None:
+        """Answers that the kernel remembers nothing of are dropped: a program may ask for names without end."""
+        for name in [name for name, known in self.asked.items() if not known.lookups]:
+            self._drop(name)
+        self._asked_limit = max(ANSWERS, 2 * len(self.asked))
 
     def take(self, listing: Listing, listed_at: float) -> None:
         """A new listing. What the kernel remembers of the old one's rows, and of single names, is carried over."""
@@ -270,6 +295,13 @@ class Directory:
         known.doubted = True
 
     # What the kernel remembers -------------------------------------------------------------------------------------
+
+    def remember_entry(self, entry: Entry) -> None:
+        """The kernel was just given an entry of this folder."""
+        if entry.row >= 0 and self.listing is not None:
+            self.listing.lookups[entry.row] += 1
+        else:
+            self.remember(entry.name, 1)
 
     def remember(self, name: bytes, count: int) -> None:
         listing = self.listing

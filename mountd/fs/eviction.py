@@ -18,7 +18,7 @@ FOLDER_WEIGHT = 12
 
 
 class Eviction:
-    """State: folders with a listing by last use and how many entries each counts for, and the sums."""
+    """State: folders with a listing by last use and how many entries each counts for, the sums, and when to ask next."""
 
     def __init__(self, config: TreeConfig, inodes: Inodes, kernel: KernelCache) -> None:
         self._config = config
@@ -27,6 +27,8 @@ class Eviction:
         self._used: OrderedDict[Directory, int] = OrderedDict()
         self._entries = 0
         self.known = 0
+        self._ask_above = config.known_inodes
+        INODES.set_function(lambda: self.known)
 
     def used(self, directory: Directory) -> None:
         """A folder's listing was made or used."""
@@ -40,8 +42,10 @@ class Eviction:
     def remembered(self, folder: Directory, count: int) -> None:
         """The kernel remembers `count` more (or fewer) look-ups of names in a folder."""
         self.known += count
-        INODES.set(self.known)
-        if count > 0 and self.known > self._config.known_inodes:
+        if self.known <= self._config.known_inodes:
+            self._ask_above = self._config.known_inodes
+        elif self.known > self._ask_above:
+            self._ask_above = self.known + self._config.known_inodes // 20  # time for the kernel to act
             self._relieve(folder)
 
     def _shrink(self, last: Directory) -> None:
@@ -74,7 +78,10 @@ class Eviction:
                 return
             if directory is last or directory.handles or directory.listing is None:
                 continue
-            excess -= sum(directory.listing.lookups)
+            held = sum(directory.listing.lookups)
+            if not held:
+                continue
+            excess -= held
             self._used.move_to_end(directory)
             if directory.parent is not None:
                 self._kernel.forget_entry(directory.parent.number, directory.name)

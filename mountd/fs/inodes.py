@@ -9,7 +9,7 @@ from mountd.errors import NotADirectory, Stale
 from mountd.fs.directory import Directory, Entry
 from mountd.fs.listing import FOLDER
 from mountd.rules import names
-from mountd.rules.inodes import bucket_of
+from mountd.rules.inodes import NAME_BITS, bucket_of
 from mountd.types import Traits, Version
 
 
@@ -72,7 +72,15 @@ class Inodes:
             name = folder.name_of(number)
             if name is not None:
                 return folder, name
-        raise Stale("This file is no longer what it was.", remedy="Look the path up again.")
+        raise _stale()
+
+    def known(self, number: int) -> Entry:
+        """What is known of a number that is no Directory, however old; as `place` does, raises Stale."""
+        for folder in self._buckets.get(number >> NAME_BITS, ()):
+            entry = folder.entry_of(number)
+            if entry is not None:
+                return entry
+        raise _stale()
 
     def directory(self, number: int) -> Directory:
         """A folder by number; made from its row when somebody looks into it for the first time."""
@@ -95,3 +103,7 @@ class Inodes:
             folder.children[name] = child
             self.add(child)
         return child
+
+
+def _stale() -> Stale:
+    return Stale("This file is no longer what it was.", remedy="Look the path up again.")

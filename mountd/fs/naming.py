@@ -62,7 +62,8 @@ class Naming:
         if entry.kind == ABSENT:
             folder.absent_since = entry.shown_at
             raise NoEntry(f"{folder.path_of(name)} does not exist.")
-        folder.remember(name, 1)
+        folder.remember_entry(entry)
+        self._eviction.used(folder)
         self._eviction.remembered(folder, 1)
         return entry_attributes(entry, trio.current_time())
 
@@ -91,8 +92,9 @@ class Naming:
 
     async def entry(self, inode: int) -> Entry:
         """What a number that is no Directory stands for now. Stale when its path has another number by now."""
-        folder, name = self._inodes.place(inode)
-        entry = await self._asking.entry(folder, name)
+        entry = self._inodes.known(inode)
+        folder, name = entry.folder, entry.name
+        entry = await self._asking.fresh(entry)
         if entry.kind == ABSENT:
             raise NoEntry(f"{folder.path_of(name)} does not exist any more.")
         if entry.number != inode:

@@ -220,7 +220,7 @@ class Run:
             if directory.listing is not None:
                 rows = [
                     (number, count)
-                    for number, count in zip(directory.listing.numbers, directory.listing.lookups)
+                    for number, count in zip(directory.listing.numbers, directory.listing.lookups, strict=True)
                     if count
                 ]
                 self.tree.fs.forget([(number, count if everything else 1) for number, count in rows])
