@@ -8,7 +8,6 @@ import errno
 import os
 import select
 import shutil
-import stat
 import subprocess
 import threading
 import time
@@ -105,18 +104,18 @@ def located(mountpoint: str) -> str:
 
 def _check_directory(place: str, mount: Mount | None) -> None:
     try:
-        mode = os.stat(place).st_mode
-        empty = stat.S_ISDIR(mode) and next(os.scandir(place), None) is None
+        with os.scandir(place) as entries:
+            empty = next(entries, None) is None
     except FileNotFoundError:
         raise MountRefused(f"The mountpoint {place} does not exist.", remedy=f"Create it: mkdir -p {place}") from None
+    except NotADirectoryError:
+        raise MountRefused(f"The mountpoint {place} is not a directory.") from None
     except OSError as error:
         if error.errno == errno.ENOTCONN and mount is not None:
             raise MountRefused(
                 f"A dead {mount.kind} mount, not of mountd, is at {place}.", remedy=f"Run `fusermount3 -u {place}`."
             ) from None
         raise MountRefused(f"The mountpoint {place} cannot be used: {error.strerror}.") from None
-    if not stat.S_ISDIR(mode):
-        raise MountRefused(f"The mountpoint {place} is not a directory.")
     if not empty:
         raise MountRefused(
             f"The mountpoint {place} is not empty: the mount would hide what is in it.",
@@ -125,13 +124,16 @@ def _check_directory(place: str, mount: Mount | None) -> None:
 
 
 def _is_dead(place: str) -> bool:
-    """Whether the daemon behind a mount is gone. Asked from a thread that may be left behind: a daemon may hang."""
+    """Whether the daemon behind a mount is gone. Asked from a thread that may be left behind: a daemon may hang.
+
+    Not by `stat`: the kernel answers that from its cache for a while after the daemon was killed.
+    """
     dead = False
 
     def ask() -> None:
         nonlocal dead
         try:
-            os.stat(place)
+            os.statvfs(place)
         except OSError as error:
             dead = error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
 

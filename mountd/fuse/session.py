@@ -22,6 +22,8 @@ from mountd.fuse.workers import Calls, RequestTasks
 
 log = logging.getLogger(__name__)
 
+INIT_SECONDS = 2.0
+
 WORKER_SECONDS = 1.0
 """How long the end of a mount waits for an invalidation in the kernel before it aborts the connection."""
 
@@ -115,8 +117,10 @@ class Session:
         return options
 
     async def _tune_and_tell(self, place: str, started: Callable[[], None]) -> None:
-        # The event is set while FUSE_INIT is being answered; this task runs once that is done.
-        await self._initialised.wait()
+        # The event is set while FUSE_INIT is being answered; this task runs once that is done. A bug in the handler
+        # must not keep the mount from being announced.
+        with trio.move_on_after(INIT_SECONDS):
+            await self._initialised.wait()
         self.tuned = await trio.to_thread.run_sync(tune, place, self._config)
         log.info("mounted at %s (%s)", place, ", ".join(f"{k}={v}" for k, v in self.tuned.items()) or "kernel's limits")
         started()
