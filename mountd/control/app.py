@@ -37,6 +37,7 @@ def create_app(workspace: Workspace, policy: Policy) -> ASGIApp:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses={"default": {"model": Failure, "description": "What failed, and what to do."}},
     )
     app.state.workspace = workspace

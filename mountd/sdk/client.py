@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from mountd import api
 from mountd.api import Json
+from mountd.errors import BadRequest
 from mountd.sdk.transport import Transport
 
 ANSWER_SECONDS = 300.0
@@ -100,14 +101,14 @@ class Client:
         return api.decode(list[api.Task], self._transport.call("GET", "/v1/tasks"))
 
     def task(self, task_id: str) -> api.Task:
-        return api.decode(api.Task, self._transport.call("GET", f"/v1/tasks/{task_id}"))
+        return api.decode(api.Task, self._transport.call("GET", _task(task_id)))
 
     def cancel(self, task_id: str) -> api.Task:
-        return api.decode(api.Task, self._transport.call("DELETE", f"/v1/tasks/{task_id}"))
+        return api.decode(api.Task, self._transport.call("DELETE", _task(task_id)))
 
     def follow(self, task_id: str) -> Iterator[api.Task]:
         """The task now, at each change, and at its end."""
-        for line in self._transport.lines(f"/v1/tasks/{task_id}/progress"):
+        for line in self._transport.lines(f"{_task(task_id)}/progress"):
             yield api.decode(api.Task, line)
 
     def events(self, recent: int = 0, *, follow: bool = True) -> Iterator[api.Event]:
@@ -145,5 +146,12 @@ class Client:
 
 
 def _named(name: str) -> str:
-    # A slash in a name would be another path; no datastore has one.
-    return f"/v1/datastores/{name.replace('/', '%2F')}"
+    if not name or "/" in name:
+        raise BadRequest(f"{name!r} is no datastore's name.", remedy="Lowercase letters, digits and underscores.")
+    return f"/v1/datastores/{name}"
+
+
+def _task(task_id: str) -> str:
+    if not task_id or "/" in task_id:
+        raise BadRequest(f"{task_id!r} is no task's id.", remedy="List the tasks with `mountctl tasks list`.")
+    return f"/v1/tasks/{task_id}"

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -28,13 +28,11 @@ class Transport:
 
     def call(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Json = None) -> Json:
         """The decoded answer; None where there is none. Raises what the daemon raised."""
-        with self._translated(self._timeout):
-            answer = self._send(method, path, query, body, self._timeout)
+        with self._answer(method, path, query, body, self._timeout) as answer:
             return _decoded(answer, answer.read())
 
     def text(self, path: str) -> str:
-        with self._translated(self._timeout):
-            answer = self._send("GET", path, None, None, self._timeout)
+        with self._answer("GET", path, None, None, self._timeout) as answer:
             content = answer.read()
             if answer.status >= 400:
                 raise _error(answer.status, content)
@@ -42,23 +40,24 @@ class Transport:
 
     def lines(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Json]:
         """Each line of a stream, decoded, as it comes; it may be silent for as long as it likes."""
-        with self._translated(None):
-            answer = self._send("GET", path, query, None, None)
+        with self._answer("GET", path, query, None, None) as answer:
             if answer.status >= 400:
                 raise _error(answer.status, answer.read())
             while line := answer.readline():
                 yield json.loads(line)
 
-    def _send(
+    @contextmanager
+    def _answer(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Json, timeout: float | None
-    ) -> http.client.HTTPResponse:
+    ) -> Iterator[http.client.HTTPResponse]:
         given = {name: _word(value) for name, value in (query or {}).items() if value is not None}
         target = quote(path) + (f"?{urlencode(given)}" if given else "")
-        connection = _UnixConnection(self.path, timeout)
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogateescape")
         headers = {"content-type": "application/json"} if content is not None else {}
-        connection.request(method, target, content, {**headers, "connection": "close"})
-        return connection.getresponse()
+        with self._translated(timeout), closing(_UnixConnection(self.path, timeout)) as connection:
+            connection.request(method, target, content, {**headers, "connection": "close"})
+            with connection.getresponse() as answer:
+                yield answer
 
     @contextmanager
     def _translated(self, timeout: float | None) -> Iterator[None]:
