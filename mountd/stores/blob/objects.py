@@ -31,6 +31,8 @@ _INEXACT = re.compile(r"^/|/$|//|(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f]")
 # The whole of one GET; the stall is what ends a bad one, and the caller's deadline a slow one.
 LONGEST_GET = timedelta(hours=1)
 CHECKED = 4 << 20
+# Load balancers forget an idle connection after four minutes, without a word.
+IDLE_CONNECTION = timedelta(seconds=90)
 
 
 def exact_in_obstore(key: str) -> bool:
@@ -54,6 +56,7 @@ class Objects:
             "connect_timeout": timedelta(seconds=network.connect_timeout),
             "read_timeout": timedelta(seconds=network.stall_timeout),
             "timeout": LONGEST_GET,
+            "pool_idle_timeout": IDLE_CONNECTION,
         }
         if proxy := proxy_for(network, self._endpoint.scheme, self._endpoint.host):
             client["proxy_url"] = proxy

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3 import exceptions as lost
+from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from mountd import __version__
@@ -33,6 +34,13 @@ API_VERSION = "2023-11-03"  # has percent-encoded names in listings; what obstor
 USER_AGENT = f"mountd/{__version__}"
 ERROR_BODY_LIMIT = 64 << 10
 PIECE = 256 << 10
+# Load balancers forget idle connections after four minutes without a word: found out by the kernel, not by a request.
+KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
 _CODE = re.compile(rb"<Code>(\w+)</Code>")
 
 # Its debug lines hold whole request targets, and so the signatures of SAS.
@@ -74,7 +82,13 @@ class RestClient:
         self._numbers = itertools.count()  # next() of it is safe between threads, as a generator's is not
 
     def _connections(self, connections: int) -> HTTPConnectionPool:
-        options: dict[str, Any] = {"maxsize": connections, "block": False, "retries": False, "timeout": self._timeout}
+        options: dict[str, Any] = {
+            "maxsize": connections,
+            "block": False,
+            "retries": False,
+            "timeout": self._timeout,
+            "socket_options": [*HTTPConnection.default_socket_options, *KEEPALIVE],
+        }
         context = tls_context(self._network)
         manager = (
             urllib3.ProxyManager(
