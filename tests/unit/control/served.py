@@ -1,6 +1,10 @@
 """A whole workspace without a kernel or a network: the real registry, tree and cache over stores in memory."""
 
+import atexit
 import json
+import os
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -168,6 +172,19 @@ class House:
 BLOB = {"kind": "blob", "account": "account1", "container": "photos", "credential": {"account_key": KEY}}
 
 
+MEMORY = Path("/dev/shm")
+
+
+def in_memory(state: Path) -> Path:
+    """Where there is a file system in memory, the state directory is there: each new registry is synced several times."""
+    if not state.exists() and os.access(MEMORY, os.W_OK):
+        elsewhere = tempfile.mkdtemp(dir=MEMORY)
+        atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
+        state.parent.mkdir(parents=True, exist_ok=True)
+        state.symlink_to(elsewhere)
+    return state
+
+
 @asynccontextmanager
 async def house(
     directory: Path,
@@ -182,7 +199,7 @@ async def house(
 ) -> AsyncIterator[House]:
     config = config or ControlConfig(warm_parallel=4)
     storages = storages or Storages()
-    registry = Registry.open(directory / "state", declared=declared)
+    registry = Registry.open(in_memory(directory / "state"), declared=declared)
     try:
         async with trio.open_nursery() as transfers, trio.open_nursery() as nursery:
             content = BlockContent(replace(CacheConfig(), memory=64 * MiB), transfers)
