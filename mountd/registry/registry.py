@@ -123,7 +123,7 @@ class Registry:
         name = self.default_name()
         if not name:
             raise UnknownDatastore(
-                "No default datastore is set.", remedy="Set one with `mountctl datastore set-default`."
+                "No default datastore is set.", remedy="Set one with `mountctl datastore default NAME`."
             )
         return self.get(name)
 
