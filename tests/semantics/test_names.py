@@ -105,7 +105,7 @@ async def test_9_two_long_names_that_begin_alike_differ(autojump_clock):
 
 @pytest.mark.parametrize("listed", [True, False])
 async def test_10_both_markers_are_folders_and_do_not_appear(autojump_clock, listed):
-    """10. A folder exists if a key lies under it, or a marker does. Markers themselves do not appear."""
+    """10. A folder exists if a key lies under it, or a marker does … Markers themselves do not appear."""
     tree = Tree()
     await tree.put("empty1/", b"")
     await tree.put("empty2", b"", hdi_isfolder="true")
@@ -124,7 +124,7 @@ async def test_10_both_markers_are_folders_and_do_not_appear(autojump_clock, lis
 
 @pytest.mark.parametrize("listed", [True, False])
 async def test_11_symlinks(autojump_clock, listed):
-    """11. Symlinks are blobs: metadata `is_symlink=true`, the target as content."""
+    """11. Symlinks are blobs … metadata `is_symlink=true`, the target as content."""
     tree = Tree()
     await tree.put("link", b"../target", is_symlink="true")
     if listed:

@@ -74,7 +74,7 @@ async def test_3_without_handles_the_number_stays_and_pages_and_blocks_go(autoju
 
 
 async def test_3_a_read_that_finds_its_version_gone_makes_the_path_fresh(autojump_clock):
-    """3. What they want to read and is not cached is ESTALE."""
+    """3. … what they want to read and is not cached is ESTALE"""
     tree = Tree()
     await tree.put("a", b"old")
     handle = await tree.open("a")
@@ -175,7 +175,7 @@ async def test_4_invalidating_asks_now(autojump_clock, path):
 
 
 async def test_5_a_listing_begun_earlier_does_not_win_over_a_later_answer(autojump_clock):
-    """5. A listing that began before a single name was asked about neither hides nor resurrects that name."""
+    """5. A listing that began before a single name was asked about … neither hides nor resurrects that name."""
     tree = Tree()
     await tree.put("a", b"1")
     root: Directory = tree.fs._naming._inodes.directory(1)
@@ -206,7 +206,7 @@ async def test_5_the_listing_of_an_open_directory_is_one_snapshot(autojump_clock
 
 
 async def test_6_attributes_are_the_same_after_a_remount(autojump_clock):
-    """6. Size, times and inode number are the same after a remount."""
+    """6. Size, times and inode number … are the same after a remount"""
     tree = Tree()
     await tree.put("d/a", b"1")
     await tree.put("d/e/f", b"1")
@@ -220,7 +220,7 @@ async def test_6_attributes_are_the_same_after_a_remount(autojump_clock):
 
 
 async def test_6_a_file_has_the_stores_time_and_a_folder_a_constant_one(autojump_clock):
-    """6. A file's mtime and ctime are the store's Last-Modified. Folders' time is always 1980-01-02."""
+    """6. A file's mtime and ctime are the store's Last-Modified. … Folders have no time in a store: theirs is always 1980-01-02."""
     tree = Tree()
     version = await tree.put("d/a", b"1")
     found = await tree.look("d/a")
@@ -292,7 +292,7 @@ async def test_32_one_datastores_outage_leaves_the_others(autojump_clock):
 
 @pytest.mark.parametrize("opened", [True, False])
 async def test_3_a_listing_reveals_a_replacement_too(autojump_clock, opened):
-    """3. If handles are open, the path gets a new inode number. If none are open, the number stays, and pages are dropped."""
+    """3. If handles are open, the path gets a new inode number … If none are open, the number stays, and pages and cached blocks of the old version are dropped."""
     tree = Tree()
     await tree.put("a", b"old")
     before = (await tree.rows("/"))[b"a"].inode
@@ -313,7 +313,7 @@ async def test_3_a_listing_reveals_a_replacement_too(autojump_clock, opened):
 
 
 async def test_5_a_listing_begun_before_an_invalidation_does_not_count(autojump_clock):
-    """5. A listing that began before an invalidation neither hides nor resurrects a name."""
+    """5. A listing that began … before an invalidation, neither hides nor resurrects that name."""
     tree = Tree(IMMUTABLE)
     tree.asked.page_size = 2
     for name in "abcd":
