@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def stop(number: int, frame: FrameType | None) -> None:
         emulator.stop()
 
+    print("mountd emulator: for trying and testing; nothing here is a cloud", file=sys.stderr)
     with emulator:
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)

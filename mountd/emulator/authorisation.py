@@ -106,6 +106,8 @@ def _override(call: Call) -> None:
     """Remembers the response headers a SAS asks for."""
     for name, header in sas.RESPONSE_NAMES.items():
         value = call.request.query.get(name)
+        if value and not value.isprintable():
+            raise ServiceFailure("InvalidQueryParameterValue")
         if value:
             call.overrides[header] = value
 

@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,7 +19,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from .messages import Request, Response
 from .tls import client_certificate
-from .tokens import Authority, BadToken, claims, sign
+from .tokens import AUDIENCES, Authority, BadToken, claims, sign
 
 EVERYTHING = "racwdxltmeopfi"  # SAS letters of a principal that may do all
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -81,6 +83,17 @@ class Identity:
             "exp": now + 3600,
         }
         return sign(self.authority.federated_key, said, "federation")
+
+    def az(self, directory: Path) -> Path:
+        """Writes an `az` that is logged in here: it prints an access token. The directory goes in front of PATH."""
+        token = self._access(self.principals[self.managed], AUDIENCES[0])["access_token"]
+        expires = int(self._clock()) + self.authority.lifetime
+        words = {"accessToken": token, "expires_on": expires, "tenant": self.authority.tenant, "tokenType": "Bearer"}
+        words["expiresOn"] = datetime.fromtimestamp(expires).strftime("%Y-%m-%d %H:%M:%S.%f")
+        program = directory / "az"
+        program.touch(mode=0o700)
+        program.write_text(f"#!/bin/sh\ncat <<'TOKEN'\n{json.dumps(words)}\nTOKEN\n")
+        return program
 
     # What they are answered ----------------------------------------------------------------------------------------
 

@@ -86,6 +86,13 @@ class ContainerHelper:
             self.state.remove(key)
             self._account.changed(self.name, key)
 
+    def rehydrate(self, key: str) -> None:
+        """Ends the wait that a tier change out of Archive began."""
+        with self._account.lock:
+            blob = self.state.blobs[key]
+            blob.tier, blob.rehydrating, blob.tier_changed = blob.rehydrating or "Hot", "", int(self._account.clock())
+            self._account.changed(self.name, key)
+
     def keys(self) -> list[str]:
         with self._account.lock:
             return list(self.state.keys())
@@ -181,7 +188,10 @@ class Emulator:
             server.close()
         for connection in list(opened):
             connection.close()
-        await asyncio.sleep(0)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     # What it is ---------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ SERVER = "mountd-emulator/1.0 (not a cloud)"
 DEFAULT_VERSION = "2024-11-04"
 READING = frozenset({"GET", "HEAD", "POST"})  # POST: batches and keys, whose parts come here again
 CONTROL = "/__emulator/"
+TOKEN, UNKNOWN = "Token", "Unknown"  # operations that are no row of the table: token endpoints, and what is none
+NOWHERE = Address("", "", "")
 
 log = logging.getLogger(__name__)
 
@@ -50,28 +52,20 @@ class Service:
         if not self.faults or request.path.startswith(CONTROL):
             return PLAIN
         try:
-            where = address(request.path, request.headers.get("host", ""))
+            operation, where, _ = self._named(request)
         except Undecodable:
             return PLAIN
-        operation = dispatch.find(request, where)
-        drawn = self.faults.draw(operation.name if operation else "Unknown", where.container, where.key)
+        drawn = self.faults.draw(operation, where.container, where.key)
         request.failure, request.corrupt = drawn.failure, drawn.corrupt
         return drawn.delivery
 
     def act(self, request: Request) -> Response:
-        """Answers. Common headers are added here, and nowhere else."""
+        """Answers. Common headers are added here, and nowhere else; what steers the emulator is not in the log."""
         request_id = str(uuid.uuid4())
-        operation, where = "Unknown", Address("", "", "")
+        operation, where = UNKNOWN, NOWHERE
         try:
-            for door in self.doors:
-                answer = door.answer(request)
-                if answer is not None:
-                    answer.headers.setdefault("Server", SERVER)
-                    return answer
-            where = address(request.path, request.headers.get("host", ""))
-            row = dispatch.find(request, where)
-            operation = row.name if row else operation
-            response = self._run(request, where, row)
+            operation, where, row = self._named(request)
+            response = self._beside(request) if operation == TOKEN else self._run(request, where, row)
         except ServiceFailure as failure:
             response = failure.response(request_id, request.method)
         except Undecodable:
@@ -80,21 +74,35 @@ class Service:
             log.exception("%s %s failed inside the emulator", request.method, operation)
             response = ServiceFailure("InternalError").response(request_id, request.method)
         self._finish(request, response, request_id)
-        sent = response.size()
-        self.requests.add(
-            Served(request.method, operation, where.key, response.status, where.container, sent, len(request.body))
-        )
+        if not request.path.startswith(CONTROL):
+            sizes = response.size(), len(request.body)
+            self.requests.add(Served(request.method, operation, where.key, response.status, where.container, *sizes))
         return response
+
+    def _named(self, request: Request) -> "tuple[str, Address, dispatch.Operation | None]":
+        """The operation's name, where it is, and its row; what is not of this account is asked at the doors."""
+        where = address(request.path, request.headers.get("host", ""))
+        if where.account != self.account.name:
+            return TOKEN, NOWHERE, None
+        row = dispatch.find(request, where)
+        if row is not None and row.level == "blob" and not where.key:
+            where = Address(where.account, "$root", where.container)
+        return row.name if row else UNKNOWN, where, row
+
+    def _beside(self, request: Request) -> Response:
+        if isinstance(request.failure, ServiceFailure):
+            raise request.failure
+        for door in self.doors:
+            answer = door.answer(request)
+            if answer is not None:
+                return answer
+        raise ServiceFailure("AuthenticationFailed", detail="The account name is unknown.")
 
     def _run(self, request: Request, where: Address, row: "dispatch.Operation | None") -> Response:
         if isinstance(request.failure, ServiceFailure):
             raise request.failure
-        if where.account != self.account.name:
-            raise ServiceFailure("AuthenticationFailed", detail="The account name is unknown.")
         if row is None:
             raise ServiceFailure("InvalidQueryParameterValue" if request.query.get("comp") else "UnsupportedHttpVerb")
-        if row.level == "blob" and not where.key:
-            where = Address(where.account, "$root", where.container)
         scheme = "https" if request.secure else "http"
         host = request.headers.get("host", "")
         url = f"{scheme}://{host}" if ".blob." in host else f"{scheme}://{host}/{where.account}"

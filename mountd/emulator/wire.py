@@ -161,6 +161,8 @@ class Connection(asyncio.BufferedProtocol):
             self._refuse(400)
             return False
         self._consume(used)
+        if not done and self._filled == HEAD_LIMIT:
+            self._refuse(400)
         if done:
             self._body, self._chunks = memoryview(self._chunks.data), None
             self._got = len(self._body)

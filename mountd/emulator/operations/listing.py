@@ -7,6 +7,7 @@ that a page costs what it shows, not what it hides.
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ..call import Call, lease_headers, tier_properties
 from ..failures import ServiceFailure
@@ -22,6 +23,10 @@ INCLUDES = frozenset(
         "immutabilitypolicy", "legalhold", "permissions",
     }
 )  # fmt: skip
+ORDINARY = (
+    "<BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier><AccessTierInferred>true</AccessTierInferred>"
+    "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
+)
 ALWAYS = "<ServerEncrypted>true</ServerEncrypted>"
 
 
@@ -103,15 +108,29 @@ def _entry(page: Page, blob: Blob) -> str:
 
 
 def _properties(page: Page, blob: Blob) -> str:
-    described = blob.described
-    modified = http_date(blob.modified)
+    about = blob.described
+    said = _described(about.content_type, about.encoding, about.language, about.cache_control, about.disposition)
     text = (
-        f"<Creation-Time>{http_date(blob.created)}</Creation-Time><Last-Modified>{modified}</Last-Modified>"
+        f"<Creation-Time>{http_date(blob.created)}</Creation-Time><Last-Modified>{http_date(blob.modified)}</Last-Modified>"
         f"<Etag>{blob.etag[1:-1]}</Etag><Content-Length>{blob.content.length}</Content-Length>"
-        f"{element('Content-Type', described.content_type)}{element('Content-Encoding', described.encoding)}"
-        f"{element('Content-Language', described.language)}<Content-CRC64 />{element('Content-MD5', described.md5)}"
-        f"{element('Cache-Control', described.cache_control)}{element('Content-Disposition', described.disposition)}"
+        f"{said}<Content-CRC64 />{element('Content-MD5', about.md5)}"
     )
+    if blob.kind == "BlockBlob" and not blob.tier and blob.lease.released and not blob.snapshot:
+        text += ORDINARY  # nearly every blob: half the time of a page
+    else:
+        text += _kind(page, blob)
+    return text + _seldom(page, blob) + ALWAYS
+
+
+@lru_cache(maxsize=256)
+def _described(kind: str, encoding: str, language: str, cache_control: str, disposition: str) -> str:
+    """Few combinations serve all blobs of a container."""
+    said = {"Content-Type": kind, "Content-Encoding": encoding, "Content-Language": language}
+    return elements(said | {"Cache-Control": cache_control, "Content-Disposition": disposition})
+
+
+def _kind(page: Page, blob: Blob) -> str:
+    text = ""
     if blob.kind == "PageBlob":
         text += f"<x-ms-blob-sequence-number>{blob.sequence}</x-ms-blob-sequence-number>"
     text += f"<BlobType>{blob.kind}</BlobType>{elements(tier_properties(blob))}"
@@ -120,7 +139,7 @@ def _properties(page: Page, blob: Blob) -> str:
         text += f"<LeaseStatus>{lease['x-ms-lease-status']}</LeaseStatus><LeaseState>{lease['x-ms-lease-state']}</LeaseState>"
         if "x-ms-lease-duration" in lease:
             text += element("LeaseDuration", lease["x-ms-lease-duration"])
-    return text + _seldom(page, blob) + ALWAYS
+    return text
 
 
 def _seldom(page: Page, blob: Blob) -> str:

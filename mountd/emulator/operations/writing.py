@@ -167,7 +167,7 @@ def _resize(call: Call, blob: Blob) -> None:
 
 
 def set_tier(call: Call) -> Response:
-    """Changes no ETag. Out of Archive it is a rehydration, which the emulator finishes when asked to (`Emulator.rehydrate`)."""
+    """Changes no ETag. Out of Archive it is a rehydration, which ends when a test asks (`ContainerHelper.rehydrate`)."""
     tier = BLOCK_BLOB_TIERS.get(call.required("x-ms-access-tier").lower())
     blob = call.blob()
     if blob.kind != "BlockBlob":

@@ -74,7 +74,7 @@ def _if_not_modified():
     return MatchConditions.IfNotModified
 
 
-def test_azure_copies_snapshots_tags_tiers_and_deletes(azure: ContainerClient) -> None:
+def test_azure_copies_snapshots_tags_tiers_and_deletes(azure: ContainerClient, emulator: Emulator) -> None:
     blob = azure.upload_blob("x", b"one", content_settings=ContentSettings("text/plain", cache_control="no-cache"))
     snapshot = blob.create_snapshot()
     blob.upload_blob(b"two", overwrite=True)
@@ -88,6 +88,10 @@ def test_azure_copies_snapshots_tags_tiers_and_deletes(azure: ContainerClient) -
     with pytest.raises(HttpResponseError) as caught:
         copy.download_blob()
     assert caught.value.error_code == "BlobArchived"
+    copy.set_standard_blob_tier(StandardBlobTier.HOT)
+    assert copy.get_blob_properties().archive_status == "rehydrate-pending-to-hot"
+    emulator.container("data").rehydrate("copy")
+    assert copy.download_blob().readall() == b"two"
     with pytest.raises(ResourceExistsError):
         blob.delete_blob()
     blob.delete_blob(delete_snapshots="include")

@@ -8,6 +8,7 @@ import pytest
 import requests
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity import (
+    AzureCliCredential,
     CertificateCredential,
     ClientSecretCredential,
     CredentialUnavailableError,
@@ -17,7 +18,7 @@ from azure.identity import (
 )
 from azure.storage.blob import BlobServiceClient, generate_blob_sas
 
-from mountd.emulator import Emulator
+from mountd.emulator import Emulator, Fault
 from mountd.emulator.identity import MANAGED_CLIENT
 
 SCOPE = "https://storage.azure.com/.default"
@@ -146,6 +147,13 @@ def test_managed_identity_of_app_service(trusting: Emulator, monkeypatch: pytest
         assert read(trusting, credential) == b"seen"
 
 
+def test_az_command_line(trusting: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    trusting.identity.az(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with AzureCliCredential() as credential:
+        assert read(trusting, credential) == b"seen"
+
+
 def test_default_chain_from_the_environment(trusting: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     trusting.identity.application(CLIENT, secret="right")
     monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
@@ -154,6 +162,16 @@ def test_default_chain_from_the_environment(trusting: Emulator, monkeypatch: pyt
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", trusting.origin)
     with DefaultAzureCredential(disable_instance_discovery=True) as credential:
         assert read(trusting, credential) == b"seen"
+
+
+def test_token_requests_are_counted_and_can_fail(trusting: Emulator, plain: requests.Session) -> None:
+    url = f"{trusting.metadata_endpoint}/metadata/identity/oauth2/token?api-version=2018-02-01&resource={SCOPE}"
+    trusting.faults.set(
+        Fault("busy", operations=("Token",), count=1, status=429), Fault("busy", operations=("GetBlob",))
+    )
+    answers = [plain.get(url, headers={"Metadata": "true"}).status_code for _ in range(2)]
+    assert answers == [429, 200]
+    assert trusting.requests.count("Token") == 2
 
 
 def test_a_revoked_token_is_refused(trusting: Emulator, authority: dict[str, object]) -> None:
