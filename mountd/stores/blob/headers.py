@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 from mountd.errors import Corrupt, Unsupported
-from mountd.stores.blob.pages import nanoseconds
+from mountd.stores.blob.pages import KINDS, nanoseconds
 from mountd.stores.interface import Condition, Properties
 from mountd.types import BlobKind, ObjectInfo, Traits, Version
 
 METADATA_PREFIX = "x-ms-meta-"
-_KINDS = {"BlockBlob": BlobKind.BLOCK, "AppendBlob": BlobKind.APPEND, "PageBlob": BlobKind.PAGE}
 
 
 def object_info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
@@ -25,7 +24,7 @@ def object_info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
         metadata.setdefault("hdi_isfolder", "true")
     tier = headers.get("x-ms-access-tier", "")
     traits = Traits(
-        kind=_KINDS.get(headers.get("x-ms-blob-type", ""), BlobKind.BLOCK),
+        kind=KINDS.get(headers.get("x-ms-blob-type", ""), BlobKind.BLOCK),
         tier=tier,
         archived=tier == "Archive",
         content_type=headers.get("Content-Type", ""),

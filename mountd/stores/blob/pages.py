@@ -41,7 +41,7 @@ _UNUSUAL = _column(
     "Blob[Metadata/* or Properties/BlobType != 'BlockBlob' or Properties/AccessTier = 'Archive'"
     " or Properties/Content-Encoding/text() or Properties/ResourceType = 'directory']"
 )
-_KINDS = {"BlockBlob": BlobKind.BLOCK, "AppendBlob": BlobKind.APPEND, "PageBlob": BlobKind.PAGE}
+KINDS = {"BlockBlob": BlobKind.BLOCK, "AppendBlob": BlobKind.APPEND, "PageBlob": BlobKind.PAGE}
 
 
 def next_marker(body: bytes) -> str:
@@ -140,7 +140,7 @@ def _traits(blob: etree._Element) -> Traits:
         metadata.setdefault("hdi_isfolder", "true")
     tier = blob.findtext("Properties/AccessTier", "")
     return Traits(
-        kind=_KINDS.get(blob.findtext("Properties/BlobType", ""), BlobKind.BLOCK),
+        kind=KINDS.get(blob.findtext("Properties/BlobType", ""), BlobKind.BLOCK),
         tier=tier,
         archived=tier == "Archive",
         content_type=blob.findtext("Properties/Content-Type", "") or "",
