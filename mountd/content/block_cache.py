@@ -19,16 +19,24 @@ from mountd.types import Buffer
 
 
 class BlockCache:
-    """Its mutable state is the tier's and the transfers'."""
+    """Mutable state: `hits`, blocks found in memory and not counted in the metric yet; the rest is the tier's and transfers'."""
 
     def __init__(self, tier: MemoryTier, transfers: Transfers) -> None:
         self._tier = tier
         self._transfers = transfers
         self._memory = metrics.CACHE_BLOCKS.labels("memory")
         self._flight = metrics.CACHE_BLOCKS.labels("flight")
+        self.hits = 0
+
+    def count_hits(self) -> None:
+        """A hit is counted by an addition, and told to the metric now and then: that costs as much as the hit."""
+        if self.hits:
+            self._memory.inc(self.hits)
+            self.hits = 0
 
     def want(self, shelf: Shelf, source: Source, offset: int, stop: int) -> list[Block]:
         """The blocks over [offset, stop), in order; what is missing of them is being fetched when this returns."""
+        self.count_hits()
         size = shelf.version.size
         first, last = asked_span(offset, stop, size)
         for start, end in absent_runs(first, last, shelf.blocks):
@@ -85,7 +93,7 @@ class BlockCache:
             if failed is not None:
                 return await self._failed(failed, source, offset, stop)
         else:
-            self._memory.inc()
+            self.hits += len(blocks)
         pieces: list[memoryview] = []
         for block in blocks:
             low, high = max(offset, block.start), min(stop, block.stop)

@@ -30,6 +30,7 @@ QUEUE = 8 * MiB  # bytes waiting to be written; taken off the memory tier's budg
 INDEX_WAIT = (
     1.0  # seconds the first reads after a start wait for the index: a miss then costs a request that was paid for
 )
+CLOSING = 5.0  # seconds: what a stuck disk does not take by then is not kept
 READERS = 8  # threads reading at once: disks of nodes are fast, and each holds a buffer
 
 
@@ -165,12 +166,15 @@ class DiskTier:
         await self._orderly(lambda: None)
 
     async def aclose(self) -> None:
-        """Writes what is queued, and gives the directory back."""
-        if self._thread.is_alive():
-            self._orders.put(lambda: False)
-            await trio.to_thread.run_sync(self._thread.join)
-        self._writer.close()
-        self._directory.close()
+        """Writes what is queued, and gives the directory back; in bounded time, cancelled or not."""
+        try:
+            if self._thread.is_alive():
+                self._orders.put(lambda: False)
+                with trio.move_on_after(CLOSING, shield=True):
+                    await trio.to_thread.run_sync(self._thread.join, abandon_on_cancel=True)
+        finally:
+            self._writer.close()
+            self._directory.close()
 
     @property
     def bytes(self) -> int:

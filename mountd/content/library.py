@@ -124,6 +124,7 @@ class BlockContent:
 
     def usage(self) -> CacheUsage:
         disk = self._disk
+        self._cache.count_hits()
         return CacheUsage(
             memory_bytes=self._tier.held_bytes,
             memory_limit=self._tier.budget.limit,
@@ -133,6 +134,11 @@ class BlockContent:
             disk_files=disk.files if disk is not None else 0,
             disk_healthy=disk is None or disk.healthy,
         )
+
+    async def flush(self) -> None:
+        """Returns when what the disk tier took before is on disk."""
+        if self._disk is not None:
+            await self._disk.flush()
 
     async def aclose(self) -> None:
         """What is queued fails, what flies is left to the nursery's owner to cancel; the disk tier is closed in order."""

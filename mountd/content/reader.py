@@ -82,6 +82,7 @@ class VersionReader:
             data = block.data
             if data is not None:
                 block.served += stop - offset
+                self._cache.hits += 1
                 if self._streams is not None:
                     self._follow(self._streams, offset, stop, None)
                 return data[offset - block.start : stop - block.start]
@@ -95,6 +96,7 @@ class VersionReader:
         if self._closed:
             return
         self._closed = True
+        self._cache.count_hits()
         self._cache.withdraw(self._ahead)
         self._ahead = []
         if self._streams is not None:

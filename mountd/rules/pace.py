@@ -18,7 +18,7 @@ LONG_AGO = 20.0  # doublings: a best time before an idle hour says nothing
 WORTH_CUTTING = 0.8  # a read is cut where that leaves less than this of its time
 REQUEST_RATE = 4000  # requests/s worth having in flight: more than two cores carry out (3,500 measured)
 BYTE_RATE = 2.0e9  # bytes/s worth having in flight: more than two cores move (1.3 GB/s measured)
-FEWEST, MOST = 8, 64  # requests at once: a local server wants 8, one 10 ms away 32 and more
+FEWEST, MOST = 8, 48  # requests at once: a local server wants 8, one 10 ms away 32 and more; a store has places for 64
 SMALLEST_WINDOW = 8 * RANGE
 _CLASSES = 5  # up to 128 KiB, 256 KiB, 512 KiB, 1 MiB, and more
 

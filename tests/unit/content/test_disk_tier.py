@@ -314,3 +314,15 @@ async def test_after_kill_9_the_cache_is_used_and_right(store, directory):
 
     assert await with_content(directory, use) == [content_of(str(number), "1", 700_000) for number in range(20)]
     assert not {request[0] for request in store.requests} & {str(number) for number in range(16)}
+
+
+async def test_a_cancelled_close_still_keeps_what_was_queued_and_gives_the_directory_back(store, directory):
+    version = store.put("a", 5 * MiB)
+    async with trio.open_nursery() as nursery:
+        content = BlockContent(CONFIG, nursery, directory)
+        await read_all(content, store, version)
+        nursery.cancel_scope.cancel()
+        await content.aclose()
+    store.requests.clear()
+    assert await with_content(directory, reading(store, version)) == content_of("a", "1", 5 * MiB)
+    assert store.requests == []

@@ -3,6 +3,7 @@
 import pytest
 import trio
 
+from mountd import metrics
 from mountd.content.config import CacheConfig
 from mountd.content.library import BlockContent
 from mountd.errors import NotFound, PreconditionFailed, Unavailable
@@ -256,3 +257,18 @@ async def test_an_idle_library_asks_nothing(autojump_clock, content, store):
     asked = len(store.requests)
     await trio.sleep(600)
     assert len(store.requests) == asked
+
+
+async def test_the_metric_tells_where_blocks_were_found(autojump_clock, content, store):
+    def counted():
+        content.usage()
+        return [metrics.CACHE_BLOCKS.labels(found)._value.get() for found in ("memory", "flight", "store")]
+
+    before = counted()
+    opened = content.open(source_of(store, prefetch=False), store.put("a", 5 * MiB))
+    for _ in range(10):
+        await opened.read(0, 4096)
+    async with trio.open_nursery() as readers:
+        readers.start_soon(opened.read, 3 * MiB, 4096)
+        readers.start_soon(opened.read, 3 * MiB, 4096)
+    assert [after - earlier for after, earlier in zip(counted(), before, strict=True)] == [9, 1, 2]
