@@ -137,6 +137,7 @@ class Listing:
             if name.startswith(names.MARK):
                 self.keys[len(self.kinds)] = prefix
             self.names.extend((name,), name)
+            self.numbers.append(self._numbers_of.number(name + b"/"))
             self.etags.extend((b"",), b"")
             self.kinds.append(FOLDER)
             self.sizes.append(0)
@@ -148,6 +149,7 @@ class Listing:
         if odd_keys and spelled[0].startswith(names.MARK):
             self.keys[base] = odd_keys[0]
         self.names.extend(spelled, b"".join(spelled))
+        self.numbers.extend(map(self._numbers_of.number, spelled))
         etags = [etag.encode() for etag in (page.etags if count == len(page.keys) else page.etags[start:stop])]
         self.etags.extend(etags, b"".join(etags))
         self.sizes.extend(page.sizes[start:stop])
@@ -164,19 +166,17 @@ class Listing:
         )
         for row, traits in wanted:
             if traits.metadata:
-                self.kinds[row + shift] = kind_of(traits)
+                kind = self.kinds[row + shift] = kind_of(traits)
+                if kind == FOLDER:
+                    self.numbers[row + shift] = self._numbers_of.number(self.names[row + shift] + b"/")
             self.traits[row + shift] = traits
 
     def finish(self) -> "Listing":
-        """Numbers every row and indexes them; the blob that shares its name with a folder gets a spelling of its own."""
+        """Indexes the rows by number; the blob that shares its name with a folder gets a spelling of its own."""
         self.names.seal()
         self.etags.seal()
-        number, packed = self._numbers_of.number, self.names
-        self.numbers = array("Q", [number(packed[row]) for row in range(len(packed))])
-        self.lookups = array("I", bytes(4 * len(packed)))
-        folders = [row for row, kind in enumerate(self.kinds) if kind == FOLDER]
-        for row in folders:
-            self.numbers[row] = number(packed[row] + b"/")
+        self.lookups = array("I", bytes(4 * len(self.names)))
+        folders = [row for row, kind in enumerate(self.kinds) if kind == FOLDER] if FOLDER in self.kinds else []
         self._rank()
         if folders:
             self._part_from_blobs(folders)

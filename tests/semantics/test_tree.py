@@ -59,7 +59,8 @@ async def test_b_a_mappings_root_always_exists(autojump_clock):
 
 
 async def test_c_two_mappings_on_one_path(autojump_clock):
-    """C. Two mappings of people on one path are refused. … gives way to a person's at the same path, and comes back when that one goes."""
+    """C. Two mappings of people on one path are refused. … gives way to a person's at the same path, and
+    comes back when that one goes."""
     tree = Tree(path="/data")
     await tree.put("a", b"1")
     with pytest.raises(InvalidDefinition):

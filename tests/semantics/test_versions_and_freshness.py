@@ -292,7 +292,8 @@ async def test_32_one_datastores_outage_leaves_the_others(autojump_clock):
 
 @pytest.mark.parametrize("opened", [True, False])
 async def test_3_a_listing_reveals_a_replacement_too(autojump_clock, opened):
-    """3. If handles are open, the path gets a new inode number … If none are open, the number stays, and pages and cached blocks of the old version are dropped."""
+    """3. If handles are open, the path gets a new inode number …
+    If none are open, the number stays, and pages and cached blocks of the old version are dropped."""
     tree = Tree()
     await tree.put("a", b"old")
     before = (await tree.rows("/"))[b"a"].inode
