@@ -12,15 +12,22 @@ REST = "https://learn.microsoft.com/rest/api/storageservices/"
 
 @dataclass(frozen=True)
 class Difference:
-    """`cases` and `field` are patterns, alternatives divided by a bar; `source` is the service's documentation."""
+    """`cases`, `field` and `answer` are patterns, alternatives divided by a bar; `source` is the service's documentation.
+
+    `answer` is the status and error code that the emulator must give where it differs, so that no difference hides a fault.
+    """
 
     cases: str
     field: str
     reason: str
     source: str
+    answer: str = "*"
 
     def covers(self, case: str, field: str) -> bool:
         return _matches(case, self.cases) and _matches(field, self.field)
+
+    def answered(self, status: object, code: object) -> bool:
+        return _matches(f"{status} {code or ''}".strip(), self.answer)
 
     def known(self, cases: Iterable[str]) -> bool:
         return any(_matches(case, self.cases) for case in cases)
@@ -118,36 +125,42 @@ DIFFERENCES: tuple[Difference, ...] = (
         f"{WHOLE}|header x-ms-copy-id|header x-ms-copy-status",
         "What is missing or not understood is 400 with a code and a document that names it; Azurite has an empty body, or does it.",
         f"{REST}common-rest-api-error-codes",
+        "400 *",
     ),
     Difference(
         "get a range behind the end|get an open range behind the end",
         WHOLE + "|header x-ms-blob-content-md5",
         "A range that starts behind the end is 416 InvalidRange, with the size in Content-Range.",
         f"{REST}get-blob#remarks",
+        "416 InvalidRange",
     ),
     Difference(
         "get a range with its CRC64|put with a wrong CRC64",
         WHOLE + "|header x-ms-blob-content-md5",
         "CRC64 is computed on request up to 4 MiB, and compared where the client sends one; Azurite has none.",
         f"{REST}get-blob#request-headers",
+        "206|400 Crc64Mismatch|201",
     ),
     Difference(
         "get a range too long for its MD5",
         WHOLE + "|header x-ms-blob-content-md5",
         "A range's MD5 is computed up to 4 MiB; beyond it the request is 400.",
         f"{REST}get-blob#request-headers",
+        "400 OutOfRangeInput",
     ),
     Difference(
         "get a missing blob if it matches",
         "status|header x-ms-error-code|body Error/Code",
         "What is not there is 404 BlobNotFound to a read, whatever its conditions.",
         f"{REST}get-blob#status-code",
+        "404 BlobNotFound",
     ),
     Difference(
         "get a blob being rehydrated",
         "header x-ms-access-tier|header x-ms-archive-status",
         "Rehydration takes hours: until then the tier is Archive and the status says where to.",
         "https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview",
+        "20?",
     ),
     Difference(
         "metadata|metadata by HEAD|metadata of a container|metadata of a container replaced",
@@ -160,6 +173,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         "header content-type",
         "304 has no body, and so no type of one.",
         f"{REST}status-and-error-codes2",
+        "304 ConditionNotMet",
     ),
     Difference(
         "get a snapshot|properties of a snapshot|snapshot with metadata|copy a snapshot|delete only the snapshots",
@@ -172,24 +186,28 @@ DIFFERENCES: tuple[Difference, ...] = (
         "header cache-control|header content-encoding|header content-language",
         "Put Blob keeps the plain headers too where no x-ms-blob header says otherwise.",
         f"{REST}put-blob#request-headers-all-blob-types",
+        "200",
     ),
     Difference(
         "put with a wrong MD5|put with an MD5 that is none|stage a block with a wrong MD5|append with a wrong MD5",
         FAILURE,
         "A wrong checksum is Md5Mismatch, one that is none InvalidMd5.",
         f"{REST}common-rest-api-error-codes",
+        "400 Md5Mismatch|400 InvalidMd5",
     ),
     Difference(
         "put with a tier there is not|stage a block with an id that is none|append nothing|set tier to one there is not",
         "body Error/*|header x-ms-error-code",
         "Beside the code the document may name the header or parameter; a tier there is not is a header's value like any other.",
         f"{REST}set-blob-tier#response",
+        "400 Invalid*",
     ),
     Difference(
         "put an append blob with bytes|create a page blob of an odd size",
         FAILURE,
         "There is no code InvalidOperation; the size must be a multiple of 512, and an append blob is created empty.",
         f"{REST}blob-service-error-codes",
+        "400 InvalidBlobOrBlock|400 InvalidHeaderValue",
     ),
     Difference(
         "put over drops staged blocks",
@@ -202,6 +220,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         FAILURE,
         "The code is InvalidPageRange.",
         f"{REST}blob-service-error-codes",
+        "416 InvalidPageRange",
     ),
     Difference(
         "block list, uncommitted",
@@ -214,12 +233,14 @@ DIFFERENCES: tuple[Difference, ...] = (
         "header x-ms-error-code|body Error/Code",
         "A lease that was there and ended is LeaseLost; LeaseNotPresent is for what was never leased or was released.",
         f"{REST}blob-service-error-codes",
+        "412 LeaseLost",
     ),
     Difference(
         "copy if the source *",
         FAILURE,
         "A condition on the source that fails is 412 SourceConditionNotMet, whichever it was.",
         f"{REST}blob-service-error-codes",
+        "412 SourceConditionNotMet",
     ),
     Difference(
         "a wrong key*|another account's key|SAS expired*|SAS too early|SAS of another container|SAS signed with another key"
@@ -227,30 +248,35 @@ DIFFERENCES: tuple[Difference, ...] = (
         FAILURE,
         "What cannot be authenticated is AuthenticationFailed, with a detail that says why; a header that is none is 400.",
         f"{REST}common-rest-api-error-codes",
+        "403 AuthenticationFailed|400 InvalidAuthenticationInfo",
     ),
     Difference(
         "a key an hour late",
         WHOLE + "|header x-ms-blob-content-md5",
         "A request's date may lie 15 minutes away; Azurite does not look.",
         f"{REST}authorize-with-shared-key#specifying-the-date-header",
+        "403 AuthenticationFailed|201",
     ),
     Difference(
         "no credential*",
         FAILURE,
         "Since 2019-12-12 a request without a credential is 401 with a challenge that says where tokens are had.",
         f"{REST}authorize-with-azure-active-directory#bearer-challenge",
+        "401 NoAuthenticationInformation",
     ),
     Difference(
         "SAS cannot *",
         FAILURE,
         "A container's SAS never covers the container's own properties or its deletion: AuthorizationFailure.",
         f"{REST}create-service-sas#permissions-for-a-directory-container-or-blob",
+        "403 AuthorizationFailure",
     ),
     Difference(
         "SAS creates over what is there",
         "header x-ms-error-code|body Error/Code",
         "To overwrite with a permission that only creates has a code of its own, UnauthorizedBlobOverwrite.",
         f"{REST}blob-service-error-codes",
+        "403 UnauthorizedBlobOverwrite",
     ),
     Difference(
         "write a page",
@@ -263,5 +289,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         WHOLE + "|header x-ms-blob-content-md5",
         "Shared Key Lite is a scheme of the blob service.",
         f"{REST}authorize-with-shared-key#blob-queue-and-file-services-shared-key-lite-authorization",
+        "200|201",
     ),
 )
