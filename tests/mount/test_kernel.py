@@ -36,7 +36,7 @@ def test_the_kernels_limits_are_set_where_permitted(mounting):
     mounted = mounting(FILES, tree=FAKE)
     if os.geteuid() != 0 or set(mounted.ready) != {"read_ahead_kb", "max_background", "congestion_threshold"}:
         unavailable(f"the kernel's limits cannot be set here, only {mounted.ready}")
-    assert read_ahead_kb(mounted) == 4096
+    assert read_ahead_kb(mounted) == 1024
     assert limit(mounted, "max_background") == 1024
     assert limit(mounted, "congestion_threshold") == 48
 
