@@ -9,7 +9,7 @@ from mountd.types import WallClock
 class HealthRecord:
     """Changed by succeeded(), failed() and reset() alone."""
 
-    __slots__ = ("_clock", "_code", "_error", "_error_ns", "_request_id", "_since_ns", "_success_ns", "state")
+    __slots__ = ("_clock", "_code", "_error", "_error_ns", "_remedy", "_request_id", "_since_ns", "_success_ns", "state")
 
     def __init__(self, clock: WallClock) -> None:
         self._clock = clock
@@ -17,7 +17,7 @@ class HealthRecord:
         self._since_ns = clock()
         self._success_ns = 0
         # Texts, not the exception: that would hold the frames of the failed call, and their buffers.
-        self._error = self._code = self._request_id = ""
+        self._error = self._remedy = self._code = self._request_id = ""
         self._error_ns = 0
 
     def succeeded(self) -> None:
@@ -27,7 +27,8 @@ class HealthRecord:
 
     def failed(self, error: StoreError) -> None:
         """`error` is one that says something about the datastore, rather than about one key of it."""
-        self._error, self._code, self._request_id = str(error), error.code, error.request_id or ""
+        self._error, self._remedy = error.sentence, error.remedy
+        self._code, self._request_id = error.code, error.request_id or ""
         self._error_ns = self._clock()
         self._become(_state_of(error))
 
@@ -40,6 +41,7 @@ class HealthRecord:
             since_ns=self._since_ns,
             last_success_ns=self._success_ns,
             last_error=self._error,
+            last_remedy=self._remedy,
             last_error_code=self._code,
             last_error_ns=self._error_ns,
             request_id=self._request_id,

@@ -84,6 +84,7 @@ class StoreHealth:
     since_ns: int
     last_success_ns: int = 0
     last_error: str = ""
+    last_remedy: str = ""
     last_error_code: str = ""
     last_error_ns: int = 0
     request_id: str = ""
