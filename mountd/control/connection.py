@@ -7,8 +7,10 @@ Why not Hypercorn: it hides the peer's credentials, and its sends are shielded f
 reader of /v1/events (Ctrl-Z) would keep the daemon from ever ending.
 """
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import asdict
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
@@ -17,6 +19,7 @@ import trio
 
 from mountd import metrics
 from mountd.control.config import ControlConfig
+from mountd.control.failures import failure_of
 from mountd.control.roles import SCOPE_KEY, Peer
 from mountd.errors import BadRequest
 
@@ -29,6 +32,7 @@ Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 RECEIVE_BYTES = 65536
 HEADER_LIMIT = 16 * 1024
+MOST_DRAINED = 64 << 20
 
 
 class Connection:
@@ -50,16 +54,20 @@ class Connection:
         """Ends quietly when the client goes away: that is how connections end."""
         try:
             async with self._stream:
-                while (request := await self._request()) is not None:
-                    await self._answer(request)
-                    await self._drain()
-                    if self._finishing or not self._reusable():
-                        return
-                    self._http.start_next_cycle()
+                try:
+                    await self._serve()
+                except h11.RemoteProtocolError as error:
+                    await self._refuse(error)
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             log.debug("pid %d hung up or stopped reading", self._peer.pid)
-        except h11.RemoteProtocolError as error:
-            log.debug("pid %d does not speak HTTP/1.1: %s", self._peer.pid, error)
+
+    async def _serve(self) -> None:
+        while (request := await self._request()) is not None:
+            await self._answer(request)
+            await self._drain()
+            if self._finishing or not self._reusable():
+                return
+            self._http.start_next_cycle()
 
     def finish(self) -> None:
         """No request after the one in progress."""
@@ -108,10 +116,10 @@ class Connection:
 
     async def _drain(self) -> None:
         """Reads what the application left of the body: closing on unread bytes would reset the client before it reads."""
-        while self._http.their_state is h11.SEND_BODY and self._body_bytes <= self._config.request_limit:
-            with trio.fail_after(self._config.idle_timeout):
+        with trio.fail_after(self._config.idle_timeout):
+            while self._http.their_state is h11.SEND_BODY and self._body_bytes <= MOST_DRAINED:
                 event = await self._event()
-            self._body_bytes += len(event.data) if isinstance(event, h11.Data) else 0
+                self._body_bytes += len(event.data) if isinstance(event, h11.Data) else 0
 
     # Outgoing ------------------------------------------------------------------------------------------------------
 
@@ -163,6 +171,20 @@ class Connection:
         if data:
             with trio.fail_after(self._config.idle_timeout):
                 await self._stream.send_all(data)
+
+    async def _refuse(self, error: h11.RemoteProtocolError) -> None:
+        """What does not speak HTTP/1.1 is told so in the API's error shape, where an answer can still be begun."""
+        log.debug("pid %d does not speak HTTP/1.1: %s", self._peer.pid, error)
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = json.dumps(asdict(failure_of(BadRequest(f"This is not HTTP/1.1: {error}.")))).encode()
+            headers = [
+                ("content-type", "application/json"),
+                ("content-length", str(len(body))),
+                ("connection", "close"),
+            ]
+            await self._write(h11.Response(status_code=error.error_status_hint, headers=headers))
+            await self._write(h11.Data(data=body))
+            await self._write(h11.EndOfMessage())
 
     def _reusable(self) -> bool:
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE

@@ -26,14 +26,16 @@ T = TypeVar("T")
 
 
 class Datastores:
-    """The datastores of a workspace. `changing` is held by whoever changes the registry, over the waits in between."""
+    """The datastores of a workspace. `changing` is held by whoever changes the registry, over the waits in between; `greet`
+    asks a datastore for one entry in the background, so that its state is known."""
 
-    def __init__(self, holdings: Holdings, parts: Parts, changing: trio.Lock) -> None:
+    def __init__(self, holdings: Holdings, parts: Parts, changing: trio.Lock, greet: Callable[[str], None]) -> None:
         self._holdings = holdings
         self._registry = parts.registry
         self._probe = parts.probe
         self._events = parts.events
         self._changing = changing
+        self._greet = greet
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
@@ -72,6 +74,8 @@ class Datastores:
                 self._refuse_open_files(name)
             result = await self._change(register)
         self._events.emit("datastore.registered", name, f"Datastore {name} is registered.")
+        if not words.skip_validation:
+            self._greet(name)
         return replace(self.get(name), warnings=list(result.warnings))
 
     async def unregister(self, name: str, *, force: bool = False) -> None:
@@ -95,6 +99,8 @@ class Datastores:
             rotate = partial(self._registry.rotate, name, credential, self._probe, skip_validation=skip_validation)
             result = await self._change(rotate)
         self._events.emit("datastore.rotated", name, f"Datastore {name} has a new credential.")
+        if not skip_validation:
+            self._greet(name)
         return replace(self.get(name), warnings=list(result.warnings))
 
     async def set_default(self, name: str) -> None:
@@ -161,4 +167,5 @@ def _last_error(health: StoreHealth) -> api.Failure | None:
     if not health.last_error:
         return None
     remedies = (remedy for kind, (_, remedy) in ANSWERS.items() if kind.code == health.last_error_code)
-    return api.Failure(health.last_error_code, health.last_error, next(remedies, ""), health.request_id or None)
+    remedy = health.last_remedy or next(remedies, "")
+    return api.Failure(health.last_error_code, health.last_error, remedy, health.request_id or None)

@@ -33,8 +33,9 @@ class Workspace:
         self._registry = parts.registry
         self._tree = parts.tree
         self._stopping = False
+        self._greeting: trio.Nursery | None = None
         self._holdings = Holdings(parts, showing)
-        self.datastores = Datastores(self._holdings, parts, changing)
+        self.datastores = Datastores(self._holdings, parts, changing, self._greet_soon)
         self.mappings = Mappings(self._holdings, parts, showing, changing)
         self.cached = Cached(parts, config.warm_parallel)
 
@@ -45,9 +46,11 @@ class Workspace:
             log.warning("%s waits for datastore %s, which there is not", mapping.path, mapping.datastore)
 
     def greet(self, nursery: trio.Nursery) -> None:
-        """Asks each datastore for one entry, so that status soon says how it fares. Never fails the daemon."""
-        for name, opened in self._holdings.opened.items():
-            nursery.start_soon(self._greet, name, opened.store)
+        """Asks each datastore for one entry, now and when one is registered or gets another credential, so that status says
+        how it fares before anybody reads. Never fails the daemon."""
+        self._greeting = nursery
+        for name in self._holdings.opened:
+            self._greet_soon(name)
 
     def status(self) -> api.Status:
         datastores = self.datastores.list()
@@ -85,6 +88,11 @@ class Workspace:
     async def aclose(self) -> None:
         self.end_streams()
         await self._holdings.aclose()
+
+    def _greet_soon(self, name: str) -> None:
+        opened = self._holdings.opened.get(name)
+        if self._greeting is not None and opened is not None:
+            self._greeting.start_soon(self._greet, name, opened.store)
 
     async def _greet(self, name: str, store: OpenedStore) -> None:
         try:

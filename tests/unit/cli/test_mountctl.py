@@ -150,6 +150,25 @@ def test_health_log_level_metrics_stop(daemon, run):
     assert "mountd serve" in err
 
 
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("words", [("status",), ("cache", "warm", "/data"), ("datastore", "doctor", "data")])
+def test_on_a_terminal_it_is_drawn(run, data, monkeypatch, words):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "200")
+    assert mountctl.main(words) == 0
+    assert "data" in terminal.getvalue()
+    if words == ("status",):
+        assert "\x1b[32mok" in terminal.getvalue()
+
+
 # What programs read ----------------------------------------------------------------------------------------------
 
 

@@ -181,8 +181,14 @@ class TestConnection:
         assert await talk(echo, b"") == b""
         assert await talk(echo, b"GET / HT") == b""
 
-    async def test_nonsense_ends_the_connection(self, autojump_clock):
-        assert b"200" not in await talk(echo, b"\x00\x01\x02 nonsense\r\n\r\n")
+    async def test_nonsense_is_refused_in_the_same_shape(self, autojump_clock):
+        answer = await talk(echo, b"\x00\x01\x02 nonsense\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b'"code": "bad_request"' in answer
+
+    async def test_a_body_beyond_the_limit_is_refused(self, autojump_clock):
+        request = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n123456789"
+        assert b"200" not in await talk(echo, request, ControlConfig(request_limit=8))
 
     async def test_a_client_that_stops_reading_is_hung_up_on(self, autojump_clock):
         """Hypercorn shields its sends: there, such a client would keep the daemon from ending."""

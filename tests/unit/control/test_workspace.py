@@ -1,6 +1,7 @@
 """Datastores and mappings over the API: checked, stored, opened, shown; and what is refused changes nothing."""
 
 import pytest
+import trio.testing
 
 from mountd.control.holdings import Showing
 from mountd.definitions import (
@@ -347,6 +348,22 @@ async def test_it_starts_whatever_the_network_is_and_says_who_is_unreachable(tmp
             event = await anext(listener)
         assert (event.kind, event.subject) == ("datastore.unreachable", "fromfile")
         assert "does not answer" in caplog.text
+
+
+async def test_a_registered_datastore_is_asked_so_that_its_state_is_known(tmp_path):
+    async with house(tmp_path) as asked:
+        greeted = []
+        asked.workspace._greet = lambda name, store: record(greeted, name)
+        asked.workspace.greet(asked.nursery)
+        await asked.register("data", **BLOB)
+        await asked.ask("PUT", "/v1/datastores/data/credential", {"account_key": OTHER_KEY})
+        await asked.register("quiet", skip_validation=True)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [name for name in greeted if name in ("data", "quiet")] == ["data", "data"]
+
+
+async def record(names, name):
+    names.append(name)
 
 
 async def test_every_change_is_an_event(tmp_path):

@@ -90,6 +90,12 @@ def test_an_error_comes_back_as_the_class_that_was_raised(daemon, client):
     assert KEY not in str(caught.value)
 
 
+def test_a_request_beyond_the_limit_is_refused_with_a_sentence(client):
+    with pytest.raises(errors.BadRequest, match="larger than"):
+        client.register(api.RegisterDatastore(name="x" * (3 << 20)))
+    assert client.health().alive
+
+
 def test_every_code_has_its_class():
     assert _classes()["datastore_in_use"] is errors.DatastoreInUse
     assert len(_classes()) > 40
