@@ -94,33 +94,37 @@ class Asking:
             known = folder.find(name)
             if known is not None and freshness.is_fresh(known.shown_at, now, mapped.ttl):
                 return known
-            if await self._listed_instead(folder, mapped, name):
+            if (folder, name, None) not in self._names and await self._listed_instead(folder, mapped):
                 return await self._from_listing(folder, name)
+        elif (file := folder.find(name)) is not None and file.version is not None:
+            return await self._names.join((folder, name, now), lambda: self._ask_blob(folder, mapped, file))
         segment = names.segment_of(name)
         if segment is None:
-            return await self._marked(folder, mapped, name, at_once)
+            return await self._marked(folder, name, at_once)
         question = (folder, name, now if at_once else None)
         return await self._names.join(question, lambda: self._ask(folder, mapped, name, segment))
 
-    async def _marked(self, folder: Directory, mapped: Mapped, name: bytes, at_once: bool) -> Entry:
-        """A name that only the listing explains; of a blob it explained before, the blob can be asked."""
-        row = folder.listing.find(name) if at_once and folder.listing is not None else -1
-        if row < 0 or folder.listing is None or folder.listing.kinds[row] == FOLDER:
-            if at_once:
-                folder.listed_at = freshness.NEVER
-            return await self._from_listing(folder, name)
+    async def _ask_blob(self, folder: Directory, mapped: Mapped, known: Entry) -> Entry:
+        """Whether a file is still what it was: one request, because every open of a close-to-open mapping pays it."""
+        assert known.version is not None
         asked_at = trio.current_time()
         try:
-            info = await mapped.source.reader.stat(folder.listing.key(row))
+            info = await mapped.source.reader.stat(known.version.key)
         except NotFound:
-            return self._learn(folder, name, Known(ABSENT, asked_at))
-        return self._learn(folder, name, _known(info, asked_at))
+            return self._learn(folder, known.name, Known(ABSENT, asked_at))
+        return self._learn(folder, known.name, _known(info, asked_at))
+
+    async def _marked(self, folder: Directory, name: bytes, at_once: bool) -> Entry:
+        """A name that only the listing explains."""
+        if at_once:
+            folder.listed_at = freshness.NEVER
+        return await self._from_listing(folder, name)
 
     async def _from_listing(self, folder: Directory, name: bytes) -> Entry:
         await self.listing(folder)
         return folder.find(name) or Entry(folder, name, 0, ABSENT, trio.current_time())
 
-    async def _listed_instead(self, folder: Directory, mapped: Mapped, name: bytes) -> bool:
+    async def _listed_instead(self, folder: Directory, mapped: Mapped) -> bool:
         """Whether the folder was listed as a whole in place of one more question about a single name."""
         if folder.large:
             return False
@@ -129,7 +133,11 @@ class Asking:
             folder.misses += 1
             return False
         before = trio.current_time()
-        await self._listings.join(folder, lambda: self._list(folder, mapped, pages=1))
+        try:
+            await self._listings.join(folder, lambda: self._list(folder, mapped, pages=1))
+        except AccessDenied:  # a credential that reads and may not list: names are asked about one by one
+            folder.large = True
+            return False
         return folder.listed_at >= before
 
     async def _ask(self, folder: Directory, mapped: Mapped, name: bytes, segment: str) -> Entry:

@@ -30,6 +30,9 @@ class Flights(Generic[Answer]):
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[Answer]] = {}
 
+    def __contains__(self, question: Hashable) -> bool:
+        return question in self._flights
+
     async def join(self, question: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         while (flight := self._flights.get(question)) is not None:
             await flight.done.wait()

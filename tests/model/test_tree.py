@@ -123,6 +123,8 @@ class Run:
         for state in self.allowed(opening=opening):
             rows = shown(state, folder) or {}
             found.append(rows.get(name.encode(), "absent"))
+            if opening and b"~~blob~" + name.encode() in rows:  # a folder of its name came since: it is still that blob
+                found.append(rows[b"~~blob~" + name.encode()])
         return found
 
     async def found(self, path: str):

@@ -326,3 +326,15 @@ async def test_5_a_listing_begun_before_an_invalidation_does_not_count(autojump_
         await tree.put("a0", b"1")
         await tree.fs.invalidate("/")
     assert b"a0" in await tree.names()
+
+
+async def test_4_asking_at_open_is_one_request(autojump_clock):
+    """4. `close-to-open`: every open asks the store"""
+    tree = Tree(CLOSE_TO_OPEN)
+    await tree.put("d/a", b"1")
+    await tree.rows("/d")
+    inode = await tree.inode("d/a")
+    for _ in range(2):
+        tree.requests()
+        tree.fs.release((await tree.fs.open(inode, 0)).handle)
+        assert tree.requests() == ["stat d/a"]
