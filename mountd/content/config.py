@@ -1,12 +1,12 @@
 """The cache's settings, each with the reason for its default."""
 
-import os
 from dataclasses import dataclass
 
 from mountd.settings import Unit, setting
 from mountd.types import GiB, MiB
 
 SMALLEST_MEMORY = 16 * MiB
+WRITE_RATE_A_CORE = 32 * MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class CacheConfig:
     memory: int = setting(
         0,
         "Everything in flight and cached; 0: an eighth of the cgroup's or machine's memory, at most 160 MiB, because the kernel's"
-        " page cache is the big one and the job needs the rest.",
+        " page cache is the big one and the job needs the rest. Never less than 16 MiB: a few requests in flight.",
         unit=Unit.SIZE,
     )
     disk: int = setting(
@@ -30,11 +30,10 @@ class CacheConfig:
         unit=Unit.SIZE,
     )
     disk_write_rate: int = setting(
-        32 * MiB * (os.cpu_count() or 1),
-        "Bytes a second written to the disk tier, at most; what comes faster is not kept there. 32 MiB for each core: a MiB"
-        " costs two to three milliseconds of one, so that keeping takes less than a tenth of them from readers.",
+        0,
+        "Bytes a second written to the disk tier, at most; what comes faster is not kept there. 0: 32 MiB for each core, because a"
+        " MiB costs two to three milliseconds of one, so that keeping takes less than a tenth of them from readers.",
         unit=Unit.RATE,
-        shown="32 MiB a core",
     )
     prefetch: bool = setting(
         True, "Fetch ahead of sequential readers and of folders read file by file; a mapping can decline."

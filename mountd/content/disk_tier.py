@@ -17,7 +17,7 @@ import trio
 
 from mountd import metrics
 from mountd.content.cache_directory import CacheDirectory
-from mountd.content.config import CacheConfig
+from mountd.content.config import WRITE_RATE_A_CORE, CacheConfig
 from mountd.content.disk_index import DiskIndex, Span
 from mountd.content.extent_writer import ExtentWriter
 from mountd.content.extents import digest, read_into, records, tag
@@ -42,7 +42,7 @@ class DiskTier:
         self.limit = config.disk
         self.index = DiskIndex()
         self._writer = ExtentWriter(config, self._directory.extents, self.index)
-        self._rate = config.disk_write_rate
+        self._rate = config.disk_write_rate or WRITE_RATE_A_CORE * (os.cpu_count() or 1)
         self._allowance = float(self._rate)
         self._refilled = 0.0
         self._mutex = threading.Lock()
