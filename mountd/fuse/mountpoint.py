@@ -45,6 +45,10 @@ def check_host(allow_other: bool) -> None:
         )
     if os.geteuid() == 0:
         return
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        raise MountRefused(
+            "This user may not open /dev/fuse.", remedy="Make it mode 0666, as udev does, or mount as root."
+        )
     if shutil.which("fusermount3") is None:
         raise MountRefused("fusermount3 is missing, without which only root can mount.", remedy="Install fuse3.")
     if allow_other and not _users_may_allow_other():

@@ -62,6 +62,10 @@ def test_a_host_without_fuse_is_told_so(monkeypatch):
 def test_an_ordinary_user_needs_fusermount3_and_leave_for_allow_other(monkeypatch):
     monkeypatch.setattr(os.path, "exists", lambda path: True)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(MountRefused, match="may not open /dev/fuse"):
+        check_host(allow_other=False)
+    monkeypatch.setattr(os, "access", lambda path, mode: True)
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(MountRefused, match="fusermount3 is missing"):
         check_host(allow_other=False)
