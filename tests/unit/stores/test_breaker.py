@@ -7,6 +7,7 @@ import trio.testing
 from mountd import metrics
 from mountd.errors import StoreError, StoreTimeout, Unavailable
 from mountd.stores.live import LiveStore
+from mountd.types import ObjectInfo
 from tests.fixtures.stores import FaultyStore, black_hole, failing, live, well
 
 
@@ -134,3 +135,40 @@ async def test_a_few_failures_among_answers_do_not_close_a_datastore(autojump_cl
         for _ in range(500):
             nursery.start_soon(outcome, store, results)
     assert results == ["ok"] * 500
+
+
+async def test_one_failing_key_does_not_open_a_datastore_that_answers(autojump_clock: trio.testing.MockClock) -> None:
+    raw = FaultyStore()
+    await raw.memory.put("file", b"x")
+    bad = FaultyStore(failing(down))
+    raw_stat = raw.stat
+
+    async def stat(key: str) -> ObjectInfo:
+        return await (bad.stat(key) if key == "bad" else raw_stat(key))
+
+    raw.stat = stat
+    store = live(raw)
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def others() -> None:
+            while True:
+                await store.stat("file")
+                await trio.sleep(0.2)
+
+        with pytest.raises(Unavailable, match="network is down"):
+            await store.stat("bad")
+        nursery.cancel_scope.cancel()
+    await store.stat("file")
+
+
+async def test_closing_a_datastore_leaves_its_successors_gauges_alone(autojump_clock: trio.testing.MockClock) -> None:
+    old = live(FaultyStore(), "twice")
+    raw = FaultyStore(black_hole)
+    new = live(raw, "twice")
+    await old.aclose()
+    await outcome(new, [])
+    assert metrics.REGISTRY.get_sample_value("mountd_breaker_open", {"datastore": "twice"}) == 1
+    assert metrics.REGISTRY.get_sample_value("mountd_store_in_flight", {"datastore": "twice"}) == 0
+    await new.aclose()
+    assert metrics.REGISTRY.get_sample_value("mountd_store_in_flight", {"datastore": "twice"}) is None

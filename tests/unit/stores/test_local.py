@@ -10,7 +10,7 @@ import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mountd.errors import AccessDenied, NoContainer, NotFound, PreconditionFailed, StoreError, Unsupported
+from mountd.errors import AccessDenied, NoContainer, NotFound, PreconditionFailed, StoreError, Unavailable, Unsupported
 from mountd.stores.interface import IF_ABSENT, Properties
 from mountd.stores.local import LocalStore
 from mountd.stores.local.names import NAME_BYTES, is_plain, meaning, spelled
@@ -115,6 +115,47 @@ async def test_an_edit_in_place_is_another_version(store: LocalStore, folder: Pa
         await store.read(version, 0, 3)
 
 
+async def test_a_write_during_a_read_is_noticed(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = await store.put("file", b"one")
+    real = os.pread
+
+    def interrupted(descriptor: int, size: int, offset: int) -> bytes:
+        (folder / "file").write_bytes(b"two")
+        return real(descriptor, size, offset)
+
+    monkeypatch.setattr(os, "pread", interrupted)
+    with pytest.raises(PreconditionFailed):
+        await store.read(version, 0, 3)
+
+
+async def test_a_page_that_failed_is_asked_again_and_repeats_nothing(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [f"{folder}/{name}" for folder in "abc" for name in "123"]
+    for key in keys:
+        await store.put(key, b"")
+    real, calls = os.getxattr, iter(range(1000))
+
+    def unsteady(*args: object, **options: object) -> bytes:
+        if next(calls) % 4 == 3:
+            raise OSError(errno.EIO, "bad sector")
+        return real(*args, **options)
+
+    monkeypatch.setattr(os, "getxattr", unsteady)
+    pages, seen, failures = store.list("", recursive=True, page_size=2), [], 0
+    while True:
+        try:
+            seen += (await anext(pages)).keys
+        except StopAsyncIteration:
+            break
+        except Unavailable:
+            failures += 1
+    assert seen == keys
+    assert failures
+
+
 async def test_no_two_contents_share_an_etag_whatever_the_clock_does(folder: Path) -> None:
     store = LocalStore(str(folder), wall_clock=lambda: 1_700_000_000_000_000_000)
     etags = set()
@@ -152,16 +193,22 @@ async def test_a_failed_write_leaves_nothing(store: LocalStore, folder: Path, mo
     assert (await whole(store)).folders == []
 
 
-async def test_unfinished_files_of_a_crash_are_swept_once_old(store: LocalStore, folder: Path) -> None:
+async def test_unfinished_files_of_a_crash_are_swept_once_old(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     left = folder / ".~mountd-t"
     left.mkdir()
     (left / "young").write_text("another process may be writing it")
     await store.put("file", b"x")
     assert files(folder) == [".~mountd-t/young", "file"]
+    monkeypatch.setattr("mountd.stores.local.unfinished.OLD_SECONDS", -3600)
+    await LocalStore(str(folder)).put("file", b"x")  # as a later process does
+    assert files(folder) == ["file"]
 
 
-async def test_if_absent_holds_between_processes(folder: Path) -> None:
-    """Two stores on one folder share no lock; the disk itself decides."""
+async def test_if_absent_holds_between_processes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two stores on one folder share no lock, and neither sees the other's file in time: the disk itself decides."""
+    monkeypatch.setattr("mountd.stores.local.store._check", lambda *_: None)
     one, two = LocalStore(str(folder)), LocalStore(str(folder))
     await one.put("file", b"one", condition=IF_ABSENT)
     with pytest.raises(StoreError) as caught:
