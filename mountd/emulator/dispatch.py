@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .call import Call
+from .failures import ServiceFailure
 from .messages import Address, Request, Response
 from .operations import (
     append,
@@ -200,6 +201,18 @@ for _row in TABLE:
     _ROWS.setdefault((_row.level, _row.method, _row.restype, _row.comp), []).append(_row)
 for _rows in _ROWS.values():
     _rows.sort(key=lambda row: -len(row.headers))  # the row that asks for most is looked at first
+
+
+# What would change the meaning of a request and is not emulated: refused, so that nothing is silently something else.
+UNSUPPORTED_HEADERS = frozenset({"x-ms-structured-body", "x-ms-encryption-key", "x-ms-encryption-scope"})
+UNSUPPORTED_PARAMETERS = frozenset({"versionid"})
+
+
+def check_supported(request: Request) -> None:
+    if not UNSUPPORTED_HEADERS.isdisjoint(request.headers):
+        raise ServiceFailure("UnsupportedHeader")
+    if not UNSUPPORTED_PARAMETERS.isdisjoint(request.query):
+        raise ServiceFailure("UnsupportedQueryParameter")
 
 
 def level(address: Address, request: Request) -> Level:

@@ -73,6 +73,15 @@ class ContainerHelper:
             self._account.changed(self.name, key)
             return blob
 
+    def fill(self, key: str, pattern: bytes, size: int) -> Blob:
+        """Stores a blob of any size that repeats a pattern, in the pattern's memory."""
+        with self._account.lock:
+            once = Content.of(pattern)
+            whole = Content(once.segments * -(-size // len(pattern))).span(0, size)
+            blob = self._account.create_blob(self.state, key, whole)
+            self._account.changed(self.name, key)
+            return blob
+
     def get(self, key: str) -> bytes:
         with self._account.lock:
             return self.state.blobs[key].content.bytes()

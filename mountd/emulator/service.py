@@ -103,6 +103,7 @@ class Service:
             raise request.failure
         if row is None:
             raise ServiceFailure("InvalidQueryParameterValue" if request.query.get("comp") else "UnsupportedHttpVerb")
+        dispatch.check_supported(request)
         scheme = "https" if request.secure else "http"
         host = request.headers.get("host", "")
         url = f"{scheme}://{host}" if ".blob." in host else f"{scheme}://{host}/{where.account}"

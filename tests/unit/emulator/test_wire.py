@@ -155,6 +155,23 @@ def test_nonsense_is_refused_and_closed(public: Emulator, sock: socket.socket, n
     assert sock.recv(10) == b""
 
 
+def test_a_pattern_fills_a_blob_of_any_size(public: Emulator, sock: socket.socket) -> None:
+    public.container("data").fill("x", bytes(range(251)) * 4000, 5 << 30)
+    start = (4 << 30) + 12_345
+    words = f"Host: x\r\nRange: bytes={start}-{start + 999_999}"
+    sock.sendall(f"GET /{public.account}/data/x HTTP/1.1\r\n{words}\r\n\r\n".encode())
+    status, headers, body = answer(sock)
+    assert (status, headers["content-range"]) == (206, f"bytes {start}-{start + 999_999}/{5 << 30}")
+    assert body == (bytes(range(251)) * 4000)[start % 251 :][:251] * 3984 + (bytes(range(251)) * 2)[start % 251 :][:16]
+
+
+@pytest.mark.parametrize("line", ["x-ms-structured-body: XSM/1.0; properties=crc64", "x-ms-encryption-key: a2V5"])
+def test_what_is_not_emulated_is_refused(public: Emulator, sock: socket.socket, line: str) -> None:
+    public.container("data").put("x", b"1")
+    sock.sendall(f"GET /{public.account}/data/x HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode())
+    assert answer(sock)[1]["x-ms-error-code"] == "unsupportedheader"
+
+
 def test_it_names_itself_an_emulator(public: Emulator, sock: socket.socket) -> None:
     sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert "emulator" in answer(sock)[1]["server"]
