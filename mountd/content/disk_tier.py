@@ -26,6 +26,7 @@ from mountd.types import MiB, StoreIdentity, Version
 
 log = logging.getLogger(__name__)
 
+ALREADY_LOCAL = ("local",)  # kinds whose bytes are on this machine's disk: a copy of them would save nothing
 QUEUE = 8 * MiB  # bytes waiting to be written; taken off the memory tier's budget
 INDEX_WAIT = (
     1.0  # seconds the first reads after a start wait for the index: a miss then costs a request that was paid for
@@ -68,6 +69,8 @@ class DiskTier:
 
     async def read(self, shelf: Shelf, start: int, stop: int) -> memoryview | None:
         """Bytes [start, stop) of a version; None if they are not all here, and unharmed."""
+        if shelf.room.identity.kind in ALREADY_LOCAL:
+            return None
         if not self.loaded:
             await self._index()
         name = digest(shelf.room.identity, shelf.version.key)
@@ -125,6 +128,8 @@ class DiskTier:
     def keep(self, block: Block) -> bool:
         """Has a block's bytes written soon, or declines because the disk is behind. The last half of the allowance is for small
         blocks: they are what a restart misses most, and a fast scan would leave them none."""
+        if block.shelf.room.identity.kind in ALREADY_LOCAL:
+            return False
         now = trio.current_time()
         self._allowance = min(self._allowance + self._rate * (now - self._refilled), float(self._rate))
         self._refilled = now
@@ -137,7 +142,7 @@ class DiskTier:
 
     async def keep_surely(self, block: Block) -> None:
         """As `keep`, and waits for its turn: for what was asked to be here."""
-        while not self._enqueue(block):
+        while block.shelf.room.identity.kind not in ALREADY_LOCAL and not self._enqueue(block):
             await self._orderly(lambda: None)
 
     def _enqueue(self, block: Block) -> bool:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import trio
@@ -326,3 +327,16 @@ async def test_a_cancelled_close_still_keeps_what_was_queued_and_gives_the_direc
     store.requests.clear()
     assert await with_content(directory, reading(store, version)) == content_of("a", "1", 5 * MiB)
     assert store.requests == []
+
+
+async def test_a_local_folders_bytes_are_not_copied_to_the_same_disk(directory):
+    folder = GeneratedStore()
+    folder.identity = replace(folder.identity, kind="local")
+    version = folder.put("a", 5 * MiB)
+    await with_content(directory, reading(folder, version))
+
+    async def use(content):
+        return await content.warm(source_of(folder), version), content.held(folder.identity, version).disk
+
+    assert await with_content(directory, use) == (5 * MiB, 0)
+    assert extents(directory) == []
