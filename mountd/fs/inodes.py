@@ -17,10 +17,22 @@ class Pinned:
     """A file that has been opened since the kernel learned of it: its content is one version (SEMANTICS 2, 3).
 
     `cached` is the etag whose pages the kernel may hold. `replaced`: the path has another content and number by now;
-    `lookups` is then what the kernel remembers of this one.
+    `lookups` is then what the kernel remembers of this one. `orphaned`: its folder left the tree with a mapping.
     """
 
-    __slots__ = ("cached", "folder", "handles", "lookups", "name", "number", "replaced", "source", "traits", "version")
+    __slots__ = (
+        "cached",
+        "folder",
+        "handles",
+        "lookups",
+        "name",
+        "number",
+        "orphaned",
+        "replaced",
+        "source",
+        "traits",
+        "version",
+    )
 
     def __init__(self, entry: Entry, source: Source) -> None:
         assert entry.version is not None
@@ -34,6 +46,7 @@ class Pinned:
         self.lookups = 0
         self.cached = ""
         self.replaced = False
+        self.orphaned = False
 
 
 class Inodes:
@@ -65,6 +78,19 @@ class Inodes:
         for child in list(directory.children.values()):
             self.drop_below(child)
             self.drop(child)
+
+    def leave_orphans(self) -> None:
+        """After folders left the tree: files open in them stay for their handles, the others are forgotten."""
+        for pinned in list(self.pinned.values()):
+            if self.directories.get(pinned.folder.number) is not pinned.folder:
+                pinned.orphaned = True
+                self.let_go(pinned)
+
+    def let_go(self, pinned: Pinned) -> None:
+        """Drops a file that has left its path, once nobody holds it."""
+        left = pinned.orphaned or (pinned.replaced and pinned.lookups <= 0)
+        if left and not pinned.handles and self.pinned.get(pinned.number) is pinned:
+            del self.pinned[pinned.number]
 
     def place(self, number: int) -> tuple[Directory, bytes]:
         """The folder and name of a number that is no Directory. Stale: nothing has this number any more."""

@@ -64,6 +64,7 @@ class Mounts:
             self._remove(path)
         for path in sorted(wanted):
             self._place(path)
+        self.inodes.leave_orphans()
 
     def _place(self, path: str) -> None:
         place = self._table.resolve(path)

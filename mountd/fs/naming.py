@@ -84,7 +84,7 @@ class Naming:
             return pinned_attributes(pinned)
         try:
             entry = await self.entry(inode)
-        except NoEntry:
+        except (NoEntry, Stale):
             if pinned is None or not pinned.handles:
                 raise
             return pinned_attributes(pinned)
@@ -124,8 +124,7 @@ class Naming:
         pinned = self._inodes.pinned.get(number)
         if pinned is not None and pinned.replaced:
             pinned.lookups -= taken
-            if pinned.lookups <= 0 and not pinned.handles:
-                del self._inodes.pinned[number]
+            self._inodes.let_go(pinned)
             return
         directory = self._inodes.directories.get(number)
         if directory is not None and (
@@ -138,7 +137,7 @@ class Naming:
         except Stale:  # of a mapping that is gone: its folder went with it
             return
         self._eviction.remembered(folder, -taken)
-        if folder.forget(name, taken) and pinned is not None and not pinned.handles:
+        if folder.forget(name, taken) and pinned is not None and not pinned.handles and not pinned.orphaned:
             del self._inodes.pinned[number]
             folder.opened.pop(name, None)
 

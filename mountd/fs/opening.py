@@ -85,7 +85,7 @@ class Opening:
 
     def _pin(self, entry: Entry, inode: int) -> Pinned:
         pinned = self._inodes.pinned.get(inode)
-        if pinned is None:
+        if pinned is None or pinned.orphaned:
             assert entry.folder.mapped is not None
             pinned = self._inodes.pinned[inode] = Pinned(entry, entry.folder.mapped.source)
             entry.folder.opened[entry.name] = inode
@@ -117,8 +117,7 @@ class Opening:
         opened.content.close()
         pinned = opened.pinned
         pinned.handles -= 1
-        if pinned.replaced and not pinned.handles and pinned.lookups <= 0:
-            self._inodes.pinned.pop(pinned.number, None)
+        self._inodes.let_go(pinned)
 
     async def read_link(self, inode: int, content: Content) -> bytes:
         entry = await self._naming.link(inode)

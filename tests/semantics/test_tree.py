@@ -117,3 +117,22 @@ async def test_two_mappings_of_one_store_share_no_number(autojump_clock):
     tree.fs.attach(MappingDefinition("/two", "data"), tree.source)
     numbers = [(await tree.look(path)).inode for path in ("one", "two", "one/d", "two/d", "one/d/a", "two/d/a")]
     assert len(set(numbers)) == 6
+
+
+async def test_d_a_mapping_that_comes_back_shows_what_is_there_now(autojump_clock):
+    """D. Mappings come and go while files are open"""
+    tree = Tree(path="/one")
+    await tree.put("a", b"old")
+    inode = await tree.inode("one/a")
+    handle = await tree.open("one/a")
+    tree.fs.detach("/one")
+    assert (await tree.fs.attributes(inode)).size == 3
+    assert await tree.fs.read(handle, 0, 9) == b"old"
+    await tree.put("a", b"newer")
+    tree.fs.attach(tree.definition, tree.source)
+    assert await tree.read("one/a") == b"newer"
+    tree.fs.release(handle)
+    assert await tree.read("one/a") == b"newer"
+    assert (await tree.look("one/a")).size == 5
+    tree.fs.detach("/one")
+    assert tree.fs._naming._inodes.pinned == {}
