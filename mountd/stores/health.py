@@ -9,7 +9,17 @@ from mountd.types import WallClock
 class HealthRecord:
     """Changed by succeeded(), failed() and reset() alone."""
 
-    __slots__ = ("_clock", "_code", "_error", "_error_ns", "_remedy", "_request_id", "_since_ns", "_success_ns", "state")
+    __slots__ = (
+        "_clock",
+        "_code",
+        "_error",
+        "_error_ns",
+        "_remedy",
+        "_request_id",
+        "_since_ns",
+        "_success_ns",
+        "state",
+    )
 
     def __init__(self, clock: WallClock) -> None:
         self._clock = clock
