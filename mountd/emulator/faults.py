@@ -24,7 +24,11 @@ KINDS = frozenset({"latency", "bandwidth", "busy", "expired", "corrupt", *ENDING
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One rule. `operations` are names as dispatch.py has them; none means all. `key` is a prefix of blob names."""
+    """One rule. `operations` are names as dispatch.py has them, or Token; none means all. `key` is a prefix of blob names.
+
+    A black hole, where not even a header comes, is a latency longer than anybody waits. Rules add up: a slow answer can be
+    cut short too.
+    """
 
     kind: str
     operations: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ and grow. Knows no HTTP.
 
 import threading
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -151,6 +151,7 @@ class Account:
     """Everything one emulator holds. `clock` gives seconds since the epoch; tests replace it."""
 
     def __init__(self, name: str, key: str, clock: Callable[[], float] = time.time) -> None:
+        b64decode(key, validate=True)  # an account key is Base64: ValueError here rather than at the first request
         self.name = name
         self.key = key
         self.clock = clock

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import obstore
@@ -134,6 +135,20 @@ def test_azure_deletes_many_at_once(azure: ContainerClient) -> None:
     answers = azure.delete_blobs(*(f"{number}" for number in range(8)), "absent", raise_on_any_failure=False)
     assert [answer.status_code for answer in answers] == [202] * 8 + [404]
     assert [item.name for item in azure.list_blobs()] == ["8", "9"]
+
+
+def test_of_many_who_create_one_wins(azure: ContainerClient) -> None:
+    def create(number: int) -> bool:
+        try:
+            azure.upload_blob("x", f"{number}".encode())
+        except ResourceExistsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(create, range(24)))
+    assert won.count(True) == 1
+    assert azure.download_blob("x").readall() == f"{won.index(True)}".encode()
 
 
 def test_obstore_reads_writes_lists_and_deletes(emulator: Emulator) -> None:

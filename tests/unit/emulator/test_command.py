@@ -57,6 +57,13 @@ def test_what_it_will_not_do_it_says(words: list[str], capsys: pytest.CaptureFix
     assert capsys.readouterr().err.startswith("mountd emulator: ")
 
 
+def test_a_key_file_that_holds_no_key_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "key"
+    file.write_text("no key!")
+    assert main(["--port", "0", "--key-file", str(file)]) == 2
+    assert capsys.readouterr().err.startswith("mountd emulator: ")
+
+
 def test_a_taken_port_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with subprocess.Popen(WORDS, stdout=subprocess.PIPE, text=True) as process:
         try:
