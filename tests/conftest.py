@@ -8,6 +8,7 @@ settings.load_profile("mountd")
 
 pytest_plugins = [
     "tests.fixtures.azurite",
+    "tests.fixtures.daemons",
     "tests.fixtures.emulator",
     "tests.fixtures.mounts",
 ]

@@ -96,7 +96,7 @@ class Workspace:
 
     async def _greet(self, name: str, store: OpenedStore) -> None:
         try:
-            async for _ in store.list("", page_size=1):
+            async for _ in store.list("", recursive=True, page_size=1):
                 break
         except StoreError as error:
             log.warning("datastore %s: %s", name, error, extra={"request_id": error.request_id or ""})

@@ -194,7 +194,7 @@ def _known(info: ObjectInfo, asked_at: float) -> Known:
 
 
 async def _has_entries(mapped: Mapped, prefix: str) -> bool:
-    async for page in mapped.source.reader.list(prefix, page_size=1):
+    async for page in mapped.source.reader.list(prefix, recursive=True, page_size=1):
         if page.keys or page.folders:
             return True
     return False

@@ -37,7 +37,7 @@ async def _listed(raw: Reader, definition: DatastoreDefinition, config: StoreCon
     for failures in range(1, ATTEMPTS + 1):
         try:
             with trio.fail_at(began + config.deadline):
-                await anext(aiter(raw.list("", page_size=1)), None)
+                await anext(aiter(raw.list("", recursive=True, page_size=1)), None)
             return
         except trio.TooSlowError as slow:
             error: StoreError = StoreTimeout(
