@@ -1,7 +1,7 @@
 """When a folder is being read file by file, and which of its rows are fetched ahead.
 
 Opens in listing order: from the second in a row on (the first, when the folder was listed for somebody), the next 16,
-doubling to 64 while it goes on; refilled when half is used. Opens out of order: after eight, the folder is on
+doubling to 64 while it goes on; refilled when a quarter is used, so that the network always has enough to do. Opens out of order: after eight, the folder is on
 its way from the start, in listing order, as far as it pays. Only first opens of files count. Pure: rows in, rows out.
 """
 
@@ -44,7 +44,7 @@ class Order:
     def _forward(self, row: int, rows: int) -> tuple[int, int] | None:
         if not (self.window and self.ahead > row):
             self.window, self.ahead = 0, row + 1
-        if self.window and self.ahead - row > self.window // 2:
+        if self.window and self.ahead - row > self.window - self.window // 4:
             return None
         self.window = min(self.window * 2, self.most) if self.window else self.first
         start, stop = self.ahead, min(row + 1 + self.window, rows)
