@@ -1,8 +1,9 @@
 """When a folder is being read file by file, and which of its rows are fetched ahead.
 
 Opens in listing order: from the second in a row on (the first, when the folder was listed for somebody), the next 16,
-doubling to 64 while it goes on; refilled when a quarter is used, so that the network always has enough to do. Opens out of order: after eight, the folder is on
-its way from the start, in listing order, as far as it pays. Only first opens of files count. Pure: rows in, rows out.
+doubling to 64 while it goes on; refilled when a quarter is used, so that the network always has enough to do.
+Opens out of order: after eight, the folder from its start, 64 at a time.
+Only first opens of files count. Pure: rows in, rows out.
 """
 
 from dataclasses import dataclass
