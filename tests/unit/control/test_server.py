@@ -248,6 +248,18 @@ async def test_a_stop_waits_for_answers_in_progress_up_to_its_deadline(tmp_path,
     await stuck.aclose()
 
 
+async def test_an_idle_connection_does_not_hold_up_a_stop(tmp_path, autojump_clock):
+    path = tmp_path / "control.sock"
+    async with trio.open_nursery() as nursery:
+        server = await serve(nursery, path, drain_timeout=100.0, idle_timeout=1000.0)
+        idle = await trio.open_unix_socket(str(path))
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        began = trio.current_time()
+        server.stop()
+    assert trio.current_time() - began < 1
+    await idle.aclose()
+
+
 async def test_too_many_connections_are_hung_up_on(tmp_path):
     path = tmp_path / "control.sock"
     async with trio.open_nursery() as nursery:

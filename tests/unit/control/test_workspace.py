@@ -295,10 +295,13 @@ async def test_changes_elsewhere_do_not_touch_an_open_file(tmp_path):
         await asked.register("data")
         await asked.put("data", "a.txt", b"hello")
         handle = await open_file(asked, b"data", b"a.txt")
+        detached, detach = [], asked.tree.detach
+        asked.workspace._holdings._tree.detach = lambda path: (detached.append(path), detach(path))
         await asked.register("other")
         await asked.ask("POST", "/v1/mappings", {"path": "/data/inside", "datastore": "other"})
         await asked.ask("DELETE", "/v1/mappings?path=/data/inside")
         await asked.ask("DELETE", "/v1/datastores/other")
+        assert detached == ["/data/inside", "/other"]
         assert bytes(await asked.tree.read(handle, 0, 5)) == b"hello"
         asked.tree.release(handle)
 
