@@ -5,16 +5,18 @@ fs/ knows no FUSE: numbers in, values and errors (errors.TreeError, errors.Store
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mountd.types import Buffer
 
 ROOT_INODE = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """stat of one inode. `mode` has the type bits. `timeout` is how long the kernel may believe it, seconds."""
+class Attributes(NamedTuple):
+    """stat of one inode. `mode` has the type bits. `timeout` is how long the kernel may believe it, seconds.
+
+    A tuple, because each row of a listing is one: it is made in 0.4 µs, a frozen dataclass in 1.2.
+    """
 
     inode: int
     mode: int
