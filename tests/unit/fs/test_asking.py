@@ -14,7 +14,7 @@ async def test_one_name_is_asked_as_blob_and_folder_together(autojump_clock):
     tree.asked.delay = 1.0
     await tree.look("a")
     assert trio.current_time() < 3.0  # the listing's two steps take two seconds, the blob's one at the same time
-    assert sorted(tree.requests()) == ["list a/ one", "stat a"]
+    assert sorted(tree.requests()) == ["list a/ flat one", "stat a"]
 
 
 async def test_many_who_ask_for_one_name_ask_once(autojump_clock):
@@ -26,7 +26,7 @@ async def test_many_who_ask_for_one_name_ask_once(autojump_clock):
     async with trio.open_nursery() as nursery:
         for _ in range(20):
             nursery.start_soon(tree.fs.lookup, folder, b"a")
-    assert sorted(tree.requests()) == ["list d/a/ one", "stat d/a"]
+    assert sorted(tree.requests()) == ["list d/a/ flat one", "stat d/a"]
 
 
 async def test_a_listing_in_flight_is_joined(autojump_clock):
