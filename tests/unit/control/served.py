@@ -27,7 +27,7 @@ from mountd.control.roles import SCOPE_KEY, Peer, Policy
 from mountd.control.server import Server
 from mountd.control.tasks import Tasks
 from mountd.control.workspace import Workspace
-from mountd.definitions import DatastoreDefinition
+from mountd.definitions import DatastoreDefinition, DatastoreKind, Origin
 from mountd.errors import MountdError
 from mountd.fs.config import TreeConfig
 from mountd.fs.filesystem import Filesystem
@@ -279,3 +279,17 @@ def running(directory: Path, **more: Any) -> Iterator[Running]:
 
 def seconds_from_now(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+
+async def open_file(asked, *names):
+    inode = 1
+    for name in names:
+        inode = (await asked.tree.lookup(inode, name)).inode
+    return (await asked.tree.open(inode, 0)).handle
+
+
+def paths(answer):
+    return [row["path"] for row in answer.json]
+
+
+FROM_FILE = DatastoreDefinition("fromfile", DatastoreKind.MEMORY, container="c", origin=Origin.FILE)

@@ -2,8 +2,7 @@
 
 import trio
 
-from tests.unit.control.served import NOW, house
-from tests.unit.control.test_workspace import open_file
+from tests.unit.control.served import NOW, house, open_file
 
 
 async def until_ended(asked, task_id):
