@@ -178,7 +178,7 @@ MEMORY = Path("/dev/shm")
 def in_memory(state: Path) -> Path:
     """Where there is a file system in memory, the state directory is there: each new registry is synced several times."""
     if not state.exists() and os.access(MEMORY, os.W_OK):
-        elsewhere = tempfile.mkdtemp(dir=MEMORY)
+        elsewhere = tempfile.mkdtemp(prefix="mountd-control-", dir=MEMORY)
         atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
         state.parent.mkdir(parents=True, exist_ok=True)
         state.symlink_to(elsewhere)
