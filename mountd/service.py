@@ -48,10 +48,15 @@ def raise_file_limit() -> int:
 
 
 def private_directory(path: Path, purpose: str) -> Path:
-    """Makes `path` (and its parents) if needed, for this user only; DirectoryUnsafe if others can reach into it."""
+    """Makes `path` (and its parents) if needed, for this user only. One of ours that others can reach is closed to them
+    while it is empty; with something in it, it is refused: what is there may not be ours, or not what we wrote."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = path.stat()
-    if not path.is_dir() or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+    ours = path.is_dir() and status.st_uid == os.geteuid()
+    if ours and status.st_mode & 0o077 and not any(path.iterdir()):
+        path.chmod(0o700)
+        status = path.stat()
+    if not ours or status.st_mode & 0o077:
         raise DirectoryUnsafe(
             f"The {purpose} directory {path} must belong to uid {os.geteuid()} with mode 0700; it belongs to uid "
             f"{status.st_uid} with mode {status.st_mode & 0o7777:04o}.",

@@ -44,9 +44,16 @@ def test_directories_are_made_private(tmp_path):
 
 def test_a_directory_others_can_reach_is_refused(tmp_path):
     (tmp_path / "open").mkdir(mode=0o755)
+    (tmp_path / "open" / "somebody's").write_text("file")
     (tmp_path / "open").chmod(0o755)
     with pytest.raises(DirectoryUnsafe, match=r"mode 0755.*chmod 0700"):
         service.private_directory(tmp_path / "open", "cache")
+
+
+def test_an_empty_directory_of_ours_is_closed_to_others(tmp_path):
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o755)
+    assert service.private_directory(tmp_path / "open", "cache").stat().st_mode & 0o777 == 0o700
 
 
 def test_the_service_manager_hears(tmp_path, monkeypatch):
