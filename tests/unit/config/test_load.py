@@ -1,21 +1,17 @@
 """A file to a configuration: everything wrong with it at once, each with its line and key; secrets from where they are kept."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mountd.config import Configuration, load, options_of, with_places
-from mountd.config.combinations import impossible
-from mountd.config.configuration import ABOUT, SECTIONS
-from mountd.config.mappings import OPTIONS, PRESETS
-from mountd.config.sections import settings_of
+from mountd.config import Configuration, load, with_places
+from mountd.config.configuration import ABOUT
+from mountd.config.mappings import OPTIONS
 from mountd.definitions import (
     AccountKey,
-    ClientSecret,
     DatastoreKind,
     DefaultChain,
     Freshness,
@@ -24,21 +20,10 @@ from mountd.definitions import (
     Origin,
     Secret,
 )
-from mountd.errors import BadRequest, ConfigurationInvalid
+from mountd.errors import ConfigurationInvalid
 from mountd.fuse.config import MountConfig
 
 Write = Callable[[str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def written(text: str) -> Path:
-        path = tmp_path / "mountd.yaml"
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o600)
-        return path
-
-    return written
 
 
 def problems(path: Path) -> list[str]:
@@ -59,36 +44,37 @@ def test_a_mountpoint_is_enough(write: Write) -> None:
     assert configuration.socket
 
 
-def test_everything_a_file_can_say(write: Write, tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("a2V5\n")
-    configuration = load(
-        write(f"""
+EVERYTHING = """
 mountpoint: /mnt/data
 state_dir: /s
 cache_dir: /c
 socket: /run/x.sock
 default_datastore: Images
-storage: {{account: acct, container: workspace, method: default_chain}}
+storage: {account: acct, container: workspace, method: default_chain}
 datastores:
   images:
     account: acct
     container: images
     endpoint_suffix: core.chinacloudapi.cn
-    account_key: {{file: {tmp_path}/key}}
+    account_key: {file: KEY_FILE}
     note: for training
-  here: {{kind: local, folder: /data}}
-mapping_defaults: {{file_mode: "0600", umask: 0077}}
+  here: {kind: local, folder: /data}
+mapping_defaults: {file_mode: "0600", umask: 0077}
 presets:
-  mine: {{freshness: close-to-open, cache_share: 0.25}}
+  mine: {freshness: close-to-open, cache_share: 0.25}
 mappings:
-  /train/images/: {{datastore: Images, prefix: 2024/train, preset: dataset_ro, uid: 7, gid: root}}
-  /own: {{datastore: here, preset: mine, cache_share: 0.5}}
-mount: {{allow_other: true, read_ahead: 1MiB, stop_deadline: 1m}}
-cache: {{memory: 64MiB}}
-stores: {{requests_per_second: 12.5, deadline: 60}}
-logging: {{level: debug, format: json}}
-""")
-    )
+  /train/images/: {datastore: Images, prefix: 2024/train, preset: dataset_ro, uid: 7, gid: root}
+  /own: {datastore: here, preset: mine, cache_share: 0.5}
+mount: {allow_other: true, read_ahead: 1MiB, stop_deadline: 1m}
+cache: {memory: 64MiB}
+stores: {requests_per_second: 12.5, deadline: 60}
+logging: {level: debug, format: json}
+"""
+
+
+def test_everything_a_file_can_say(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a2V5\n")
+    configuration = load(write(EVERYTHING.replace("KEY_FILE", f"{tmp_path}/key")))
     assert (configuration.state_dir, configuration.cache_dir, configuration.socket) == ("/s", "/c", "/run/x.sock")
     assert configuration.default_datastore == "images"
     workspace, images, here = configuration.datastores
@@ -148,8 +134,7 @@ def test_settings_alone_need_no_mountpoint(write: Write) -> None:
 # What is refused ---------------------------------------------------------------------------------------------------
 
 
-def test_every_problem_is_said_at_once_with_line_and_key(write: Write) -> None:
-    path = write("""\
+WRONG = """\
 mountpoint: mnt/data
 mounts: {}
 ttl: 10
@@ -176,34 +161,37 @@ cache:
   disk: 2GiB
 stores: 5
 logging: {level: loud}
-""")
-    found = problems(path)
-    expected = [
-        ("1: mountpoint: ", "'mnt/data' is not an absolute path"),
-        ("2: mounts: ", "Did you mean mount?"),
-        ("3: ttl: ", "it belongs to a mapping"),
-        ("9: datastores.images.sas_token: ", "account_key and sas_token are both given"),
-        ("10: datastores.bad-name: ", "name 'bad-name' is not lowercase letters"),
-        ("10: datastores.bad-name: ", "account is missing"),
-        ("10: datastores.bad-name: ", "container is missing"),
-        ("11: datastores.bad-name.kind: ", "'blub' is none of blob, local, memory"),
-        ("13: mappings./a.ttl: ", "'3x' is not a duration"),
-        ("13: mappings./a.allow_other: ", "it belongs under mount"),
-        ("13: mappings./a.freshnes: ", "Did you mean freshness?"),
-        ("14: mappings./a/: ", "is the same path as another mapping's"),
-        ("15: mappings.b: ", "is not absolute in the tree"),
-        ("16: mappings./c: ", "names no datastore"),
-        ("18: mount.allow_other: ", "is text, where true or false is expected"),
-        ("19: mount.max_tasks: ", "must not be smaller than min_tasks"),
-        ("19: mount.max_tasks: ", "must not be smaller than max_background"),
-        ("20: mount.ttl: ", "it belongs to a mapping"),
-        ("22: cache.memory: ", "'64 potatoes' is not a size"),
-        ("24: cache.disk: ", "is there twice; the first is in line 23"),
-        ("25: stores: ", "is a number, where keys with values are expected"),
-        ("26: logging.level: ", "'loud' is none of debug"),
-    ]
-    assert len(found) == len(expected), found
-    for problem, (place, says) in zip(found, expected, strict=True):
+"""
+SAID = [
+    ("1: mountpoint: ", "'mnt/data' is not an absolute path"),
+    ("2: mounts: ", "Did you mean mount?"),
+    ("3: ttl: ", "it belongs to a mapping"),
+    ("9: datastores.images.sas_token: ", "account_key and sas_token are both given"),
+    ("10: datastores.bad-name: ", "name 'bad-name' is not lowercase letters"),
+    ("10: datastores.bad-name: ", "account is missing"),
+    ("10: datastores.bad-name: ", "container is missing"),
+    ("11: datastores.bad-name.kind: ", "'blub' is none of blob, local, memory"),
+    ("13: mappings./a.ttl: ", "'3x' is not a duration"),
+    ("13: mappings./a.allow_other: ", "it belongs under mount"),
+    ("13: mappings./a.freshnes: ", "Did you mean freshness?"),
+    ("14: mappings./a/: ", "is the same path as another mapping's"),
+    ("15: mappings.b: ", "is not absolute in the tree"),
+    ("16: mappings./c: ", "names no datastore"),
+    ("18: mount.allow_other: ", "is text, where true or false is expected"),
+    ("19: mount.max_tasks: ", "must not be smaller than min_tasks"),
+    ("19: mount.max_tasks: ", "must not be smaller than max_background"),
+    ("20: mount.ttl: ", "it belongs to a mapping"),
+    ("22: cache.memory: ", "'64 potatoes' is not a size"),
+    ("24: cache.disk: ", "is there twice; the first is in line 23"),
+    ("25: stores: ", "is a number, where keys with values are expected"),
+    ("26: logging.level: ", "'loud' is none of debug"),
+]
+
+
+def test_every_problem_is_said_at_once_with_line_and_key(write: Write) -> None:
+    found = problems(write(WRONG))
+    assert len(found) == len(SAID), found
+    for problem, (place, says) in zip(found, SAID, strict=True):
         assert problem.startswith(place)
         assert says in problem
 
@@ -296,147 +284,3 @@ def test_any_text_is_a_configuration_or_sentences(write: Write, text: str) -> No
         return
     assert sentences
     assert all(sentence.startswith(f"{path}:") and sentence.endswith((".", "?", "!")) for sentence in sentences)
-
-
-# Secrets -----------------------------------------------------------------------------------------------------------
-
-DATASTORE = "mountpoint: /m\ndatastores: {{x: {{account: acct, container: cont, account_key: {secret}}}}}\n"
-
-
-def test_secrets_come_from_a_file_the_environment_or_systemd(
-    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "key").write_text("a2V5\n")
-    monkeypatch.setenv("THE_KEY", "a2V5")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    for secret in (f"{{file: {tmp_path}/key}}", "{env: THE_KEY}", "{credential: key}", "a2V5"):
-        (datastore,) = load(write(DATASTORE.format(secret=secret))).datastores
-        assert datastore.credential == AccountKey(Secret("a2V5"))
-
-
-@pytest.mark.parametrize(
-    ("secret", "says"),
-    [
-        ("{file: /nothing/here}", "account_key.file: /nothing/here cannot be read: No such file"),
-        ("{file: relative}", "'relative' is not an absolute path"),
-        ("{env: NOT_SET_ANYWHERE}", "account_key.env: the environment variable NOT_SET_ANYWHERE is not set"),
-        ("{env: EMPTY}", "account_key.env: the env EMPTY is empty"),
-        ("{credential: key}", "$CREDENTIALS_DIRECTORY is not set"),
-        ("{vault: key}", "is not one of {file: PATH}"),
-        ("{}", "is not one of {file: PATH}"),
-        ("{file: /a, env: B}", "is not one of {file: PATH}"),
-        ("[a]", "is a list, where a value is expected"),
-        ("not-base64-secret9", "account_key: is not base64"),
-    ],
-)
-def test_secrets_that_cannot_be_read(write: Write, monkeypatch: pytest.MonkeyPatch, secret: str, says: str) -> None:
-    monkeypatch.setenv("EMPTY", "")
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    (found,) = problems(write(DATASTORE.format(secret=secret)))
-    assert says in found
-    assert "secret9" not in found
-
-
-def test_a_credential_is_named_not_addressed(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert "is not the name of a credential" in problems(write(DATASTORE.format(secret="{credential: ../key}")))[0]
-
-
-def test_a_secret_in_a_file_others_can_read_warns(write: Write, caplog: pytest.LogCaptureFixture) -> None:
-    path = write(DATASTORE.format(secret="c2VjcmV0OQ=="))
-    assert load(path).warnings == ()
-    path.chmod(0o640)
-    (warning,) = load(path).warnings
-    assert warning.startswith(f"{path}:2: datastores.x.account_key: a secret stands in a file that others can read")
-    assert warning in caplog.text
-    assert "c2VjcmV0OQ" not in caplog.text + repr(load(path))
-
-
-def test_an_expired_sas_and_a_capital_name_warn(write: Write) -> None:
-    configuration = load(
-        write("mountpoint: /m\ndatastores: {X: {account: acct, container: cont, sas_token: 'sig=s&se=2001-01-01'}}\n")
-    )
-    assert [datastore.name for datastore in configuration.datastores] == ["x"]
-    named, ended = configuration.warnings
-    assert "converted to lowercase" in named
-    assert "the SAS ended at 2001-01-01" in ended
-
-
-def test_a_connection_string_brings_the_account(write: Write) -> None:
-    text = "mountpoint: /m\ndatastores: {{x: {{container: cont, connection_string: '{string}'{more}}}}}\n"
-    string = "AccountName=acct;AccountKey=a2V5;EndpointSuffix=core.windows.net"
-    (datastore,) = load(write(text.format(string=string, more=""))).datastores
-    assert (datastore.account, datastore.credential) == ("acct", AccountKey(Secret("a2V5")))
-    (found,) = problems(write(text.format(string=string, more=", account: other")))
-    assert "the connection_string says 'acct'" in found
-
-
-def test_an_identity(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("APP_SECRET", "s")
-    identity = "tenant_id: t, client_id: c, client_secret: {env: APP_SECRET}"
-    text = f"mountpoint: /m\ndatastores: {{x: {{account: acct, container: cont, {identity}}}}}\n"
-    (datastore,) = load(write(text)).datastores
-    assert datastore.credential == ClientSecret("t", "c", Secret("s"))
-
-
-# -o ----------------------------------------------------------------------------------------------------------------
-
-
-def test_options_as_mount_knows_them() -> None:
-    mapping, mount = options_of(
-        ["ro,allow_other,uid=7,umask=022", "ttl=5m,nofail,x-systemd.automount,fsname=data"], Configuration()
-    )
-    assert mapping == MappingOptions(read_only=True, uid=7, umask=0o022, ttl=300.0)
-    assert mount == MountConfig(allow_other=True, read_only=True, name="data")
-
-
-def test_later_options_stand_and_rw_is_both() -> None:
-    mapping, mount = options_of(["ro,ttl=1", "rw,ttl=2"], Configuration())
-    assert (mapping.read_only, mapping.ttl, mount.read_only) == (False, 2.0, False)
-
-
-def test_options_lie_over_the_file(write: Write) -> None:
-    base = load(
-        write("mapping_defaults: {ttl: 3}\nmount: {read_ahead: 1MiB}\npresets: {p: {prefetch: false}}\n"), service=False
-    )
-    assert options_of([], base) == (MappingOptions(ttl=3.0), MountConfig(read_ahead=1 << 20))
-    mapping, _ = options_of(["preset=p,ttl=1"], base)
-    assert mapping == MappingOptions(prefetch=False, ttl=1.0, preset="p")
-
-
-@pytest.mark.parametrize(
-    ("option", "says"),
-    [
-        ("ttll=3", "-o ttll: is not known. Did you mean ttl?"),
-        ("ttl=x", "-o ttl: 'x' is not a duration"),
-        ("freshness=never", "-o freshness: 'never' is none of ttl, close-to-open, immutable"),
-        ("freshness=immutable,ttl=3", "-o ttl: means nothing with freshness immutable"),
-        ("preset=none", "-o preset: 'none' is not a preset"),
-        ("max_tasks=0", "-o max_tasks: must be more than 0"),
-        ("read_ahead=lots", "-o read_ahead: 'lots' is not a size"),
-        ("noexec", "-o noexec: is not known"),
-    ],
-)
-def test_options_that_cannot_be(option: str, says: str) -> None:
-    with pytest.raises(BadRequest, match=says):
-        options_of([option], Configuration())
-
-
-# What keeps the configuration whole --------------------------------------------------------------------------------
-
-
-def test_every_option_of_a_mapping_can_be_said() -> None:
-    assert set(OPTIONS) == {field.name for field in fields(MappingOptions)}
-    for preset in PRESETS.values():
-        assert set(preset.options) <= set(OPTIONS)
-
-
-def test_every_field_of_every_section_is_a_setting() -> None:
-    for name, config in SECTIONS.items():
-        assert set(settings_of(config)) == {field.name for field in fields(config)}, name
-        for setting in settings_of(config).values():
-            assert setting.why, setting.name
-
-
-def test_the_defaults_are_possible() -> None:
-    assert list(impossible({name: config() for name, config in SECTIONS.items()})) == []
