@@ -60,8 +60,8 @@ class Authorisation:
         if abs(call.now - sent) > SKEW:
             raise _refused(f"Request date header too old: '{date}'")
         text = sharedkey.string_to_sign(call.request, call.account.name, lite=scheme == "SharedKeyLite")
-        right = sharedkey.signature(call.account.key, text)
-        if account != call.account.name or not sharedkey.same(given.strip(), right):
+        right = any(sharedkey.same(given.strip(), sharedkey.signature(key, text)) for key in call.account.keys)
+        if account != call.account.name or not right:
             raise _refused(
                 f"The MAC signature found in the HTTP request '{given}' is not the same as any computed signature. "
                 f"Server used following string to sign: '{text}'."

@@ -53,7 +53,7 @@ def _account(query: Mapping[str, str], account: Account) -> tuple[Grant, str, st
     if query.get("sv", "") >= "2020-12-06":
         names.append("ses")
     text = "\n".join([account.name, *(query.get(name, "") for name in names), ""])
-    _signed(query, account.key, text)
+    _signed(query, account.keys, text)
     if "b" not in query.get("ss", ""):
         raise ServiceFailure("AuthorizationServiceMismatch")
     grant = Grant(query.get("sp", ""), "account", query.get("srt", ""))
@@ -71,9 +71,9 @@ def _scoped(request: Request, account: Account, address: Address) -> tuple[Grant
     elif resource == "d":
         path += "/" + "/".join(address.key.split("/")[: int(query.get("sdd", "0"))])
     if "skoid" in query:
-        _signed(query, delegation_key(account, query), _delegated(request, path))
+        _signed(query, (delegation_key(account, query),), _delegated(request, path))
         return Grant(query.get("sp", ""), "delegation"), query.get("st", ""), query.get("se", "")
-    _signed(query, account.key, service_text(query, path))
+    _signed(query, account.keys, service_text(query, path))
     policy = Policy()
     identifier = query.get("si", "")
     if identifier:
@@ -127,8 +127,8 @@ def delegation_key(account: Account, named: Mapping[str, str]) -> str:
     return signature(account.key, text)
 
 
-def _signed(query: Mapping[str, str], key: str, text: str) -> None:
-    if not same(query.get("sig", ""), signature(key, text)):
+def _signed(query: Mapping[str, str], keys: tuple[str, ...], text: str) -> None:
+    if not any(same(query.get("sig", ""), signature(key, text)) for key in keys):
         raise _refused(f"Signature did not match. String to sign used was {text}")
 
 

@@ -242,9 +242,10 @@ class Emulator:
             f"BlobEndpoint={self.endpoint};"
         )
 
-    def rotate_key(self, key: str) -> None:
-        """Replaces the account key: whoever signs with the old one is refused from now on."""
+    def rotate_key(self, key: str, *, keep_old: bool = False) -> None:
+        """Replaces the account key: whoever signs with the old one is refused from now on, unless it stays as the second."""
         with self.state.lock:
+            self.state.second_key = self.state.key if keep_old else ""
             self.state.key = key
 
     def sas(self, container: str, permissions: str = "rl", expiry: float | None = None) -> str:

@@ -154,6 +154,7 @@ class Account:
         b64decode(key, validate=True)  # an account key is Base64: ValueError here rather than at the first request
         self.name = name
         self.key = key
+        self.second_key = ""
         self.clock = clock
         self.lock = threading.RLock()
         self.containers: dict[str, Container] = {}
@@ -162,6 +163,11 @@ class Account:
             None
         )  # told after each change; disk.py listens
         self._ticks = 0
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What may have signed a request: an account has two, so that one can be replaced while the other is in use."""
+        return (self.key, self.second_key) if self.second_key else (self.key,)
 
     def stamp(self) -> tuple[str, int]:
         """A new ETag (quoted) and Last-Modified."""

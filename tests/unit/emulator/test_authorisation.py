@@ -70,6 +70,18 @@ def test_an_account_key_too_old_or_too_young_is_refused() -> None:
         assert code(emulator, emulator.key) == "AuthenticationFailed"
 
 
+def test_an_account_has_two_keys_while_one_is_replaced(emulator: Emulator) -> None:
+    emulator.container("data").put("x", b"1")
+    first, sas = emulator.key, emulator.sas("data")
+    emulator.rotate_key("bmV3", keep_old=True)
+    assert code(emulator, first) is None
+    assert code(emulator, sas) is None
+    assert code(emulator, "bmV3") is None
+    emulator.rotate_key("bmV3")
+    assert code(emulator, first) == "AuthenticationFailed"
+    assert code(emulator, sas) == "AuthenticationFailed"
+
+
 def test_a_rotated_key_ends_the_old_one(emulator: Emulator) -> None:
     emulator.container("data").put("x", b"1")
     old, sas = emulator.key, emulator.sas("data", "r")
