@@ -35,33 +35,48 @@ class BlockCache:
             self.hits = 0
 
     def want(self, shelf: Shelf, source: Source, offset: int, stop: int) -> list[Block]:
-        """The blocks over [offset, stop), in order; what is missing of them is being fetched when this returns."""
+        """The blocks over [offset, stop), in order, held for the caller, who gives them to `bytes_of` or `let_go`; what is
+        missing of them is being fetched when this returns."""
         self.count_hits()
         size = shelf.version.size
         first, last = asked_span(offset, stop, size)
+        made: list[Block] = []
         for start, end in absent_runs(first, last, shelf.blocks):
             piece = RANGE if size <= SMALL_FILE else shelf.room.pace.piece(end - start)
-            for low, high in cut(start, end, piece):
-                self._tier.file(Block(shelf, low, high, source))
+            made += [self._tier.file(Block(shelf, low, high, source)) for low, high in cut(start, end, piece)]
         blocks: list[Block] = []
         at = offset
         while at < stop:
             block = shelf.blocks[at >> GRAIN_BITS]
+            block.waiters += 1  # held before anything flies: a flight may evict what is here
             blocks.append(block)
             at = block.stop
         for block in blocks:
+            if block.state is not State.HERE and block not in made:
+                self._flight.inc()
             if block.state is State.QUEUED:
                 self._transfers.want(block)
-        if first < blocks[0].start:
-            self._want_before(shelf, first, blocks[0].start)
+        for block in made:  # the grain before a footer may be a block of its own: fetched, not waited for
+            if block.state is State.QUEUED and not block.wanted:
+                self._transfers.want(block)
         return blocks
 
-    def _want_before(self, shelf: Shelf, first: int, start: int) -> None:
-        """The grain before a footer, if it became a block of its own: fetched, not waited for."""
-        for grain in range(first >> GRAIN_BITS, start >> GRAIN_BITS):
-            block = shelf.blocks.get(grain)
-            if block is not None and block.state is State.QUEUED:
-                self._transfers.want(block)
+    def begin(self, shelf: Shelf, source: Source) -> None:
+        """Has a whole small file fetched as if a reader waited: one is about to."""
+        for block in self.want(shelf, source, 0, shelf.version.size):
+            block.waiters -= 1
+
+    def hold(self, blocks: Sequence[Block]) -> None:
+        """Keeps their bytes, evicted or not, until they are let go once more."""
+        for block in blocks:
+            block.waiters += 1
+
+    def let_go(self, blocks: Sequence[Block]) -> None:
+        """The caller needs its blocks no more. What is queued and only it wanted is not fetched."""
+        for block in blocks:
+            block.waiters -= 1
+            if not block.waiters and block.state is State.QUEUED and not block.ahead:
+                self._transfers.withdraw(block)
 
     def ahead(self, shelf: Shelf, source: Source, start: int, stop: int) -> tuple[int, list[Block]]:
         """Queues what is missing of [start, stop), for nobody yet, as far as the budget allows; gives how far, and the blocks."""
@@ -87,43 +102,34 @@ class BlockCache:
 
     async def bytes_of(self, blocks: list[Block], source: Source, offset: int, stop: int) -> Buffer:
         """Bytes [offset, stop) of the blocks that `want` gave for it, once they are there: a view where one block has them."""
-        if any(block.data is None for block in blocks):
-            await self._arrivals(blocks)
-            failed = next((block for block in blocks if block.failure is not None), None)
-            if failed is not None:
-                return await self._failed(failed, source, offset, stop)
-        else:
-            self.hits += len(blocks)
-        pieces: list[memoryview] = []
-        for block in blocks:
-            low, high = max(offset, block.start), min(stop, block.stop)
-            block.served += high - low
-            assert block.data is not None
-            pieces.append(block.data[low - block.start : high - block.start])
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    async def _arrivals(self, blocks: list[Block]) -> None:
-        """Waits for all of them, whatever becomes of each. A cancelled waiter takes back what only it wanted."""
-        awaited = [block for block in blocks if block.data is None]
-        for block in awaited:
-            if block.ahead or block.waiters:
-                self._flight.inc()
-            block.waiters += 1
-            if block.arrival is None:
-                block.arrival = trio.Event()
-                if block.state is State.FAILED:
-                    block.arrival.set()
         try:
-            for block in awaited:
-                assert block.arrival is not None
-                await block.arrival.wait()
-                if block.failure is not None:
-                    return
+            failed = await self._arrivals(blocks)
+            if failed is None:
+                pieces: list[memoryview] = []
+                for block in blocks:
+                    low, high = max(offset, block.start), min(stop, block.stop)
+                    block.served += high - low
+                    assert block.data is not None
+                    pieces.append(block.data[low - block.start : high - block.start])
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         finally:
-            for block in awaited:
-                block.waiters -= 1
-                if not block.waiters and block.state is State.QUEUED and not block.ahead:
-                    self._transfers.withdraw(block)
+            self.let_go(blocks)
+        return await self._failed(failed, source, offset, stop)
+
+    async def _arrivals(self, blocks: list[Block]) -> Block | None:
+        """Waits for all of them; gives the first that failed."""
+        waited = False
+        for block in blocks:
+            if block.data is None and block.failure is None:
+                waited = True
+                if block.arrival is None:
+                    block.arrival = trio.Event()
+                await block.arrival.wait()
+            if block.failure is not None:
+                return block
+        if not waited:
+            self.hits += len(blocks)
+        return None
 
     async def _failed(self, block: Block, source: Source, offset: int, stop: int) -> Buffer:
         """A fetch that failed through another datastore's credentials is no answer to this one: it asks itself."""

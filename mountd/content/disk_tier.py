@@ -1,15 +1,16 @@
 """The disk tier: bytes that survive a restart, kept by a thread of its own, lazily.
 
-Promises: a reader never waits for a write; what comes faster than the disk may be kept is not kept; damage, a full disk or
-an unreadable file is a miss and a metric, never a user's error; wrong bytes are never given (checksums, extents.py); a free-space
-floor is left to others. The index is read in the background after the start. Nothing is synced: what a power cut
-tore is found out by its checksum.
+Promises: a reader never waits for a write; what comes faster than it may be written is written at leisure, if it is still
+in memory; damage, a full disk or an unreadable file is a miss and a metric, never a user's error; wrong bytes are never given
+(checksums, extents.py); a free-space floor is left to others. The index is read in the background after the start. Nothing
+is synced: what a power cut tore is found out by its checksum.
 """
 
 import logging
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from mountd.content.disk_index import DiskIndex, Span
 from mountd.content.extent_writer import ExtentWriter
 from mountd.content.extents import digest, read_into, records, tag
 from mountd.content.memory_tier import Block, Shelf
+from mountd.rules.blocks import GRAIN_BITS
 from mountd.types import MiB, StoreIdentity, Version
 
 log = logging.getLogger(__name__)
@@ -31,12 +33,14 @@ QUEUE = 8 * MiB  # bytes waiting to be written; taken off the memory tier's budg
 INDEX_WAIT = (
     1.0  # seconds the first reads after a start wait for the index: a miss then costs a request that was paid for
 )
+CATCH_UP = 0.25  # seconds between two looks at what was declined
+LATER = 4096  # blocks remembered as declined, by their place, not their bytes
 CLOSING = 5.0  # seconds: what a stuck disk does not take by then is not kept
 READERS = 8  # threads reading at once: disks of nodes are fast, and each holds a buffer
 
 
 class DiskTier:
-    """Mutable state: `_queued` and `_allowance` (trio thread), `loaded`; the index is shared and locks itself."""
+    """Mutable state: `_queued`, `_allowance` and `_later` (trio thread), `loaded`; the index is shared and locks itself."""
 
     def __init__(self, config: CacheConfig, directory: Path) -> None:
         self._directory = CacheDirectory(directory)
@@ -48,6 +52,9 @@ class DiskTier:
         self._refilled = 0.0
         self._mutex = threading.Lock()
         self._queued = 0
+        self._later: deque[tuple[Shelf, int]] = deque(maxlen=LATER)
+        self._catching_up = False
+        self._nursery: trio.Nursery | None = None
         self._orders: queue.SimpleQueue[Callable[[], bool]] = queue.SimpleQueue()
         self._limiter = trio.CapacityLimiter(READERS)
         self._token: trio.lowlevel.TrioToken | None = None
@@ -58,8 +65,9 @@ class DiskTier:
         metrics.CACHE_BYTES.labels("disk").set_function(lambda: float(self._writer.bytes))
         self._thread = threading.Thread(target=self._work, name="disk-tier", daemon=True)
 
-    def start(self) -> None:
+    def start(self, nursery: trio.Nursery) -> None:
         """Begins to read the index, and to write. From the trio thread."""
+        self._nursery = nursery
         self._token = trio.lowlevel.current_trio_token()
         self._index_read = trio.Event()
         self._orders.put(self._load)
@@ -135,14 +143,34 @@ class DiskTier:
         self._refilled = now
         needed = block.size if block.size <= MiB else block.size + self._rate // 2
         if needed > self._allowance or not self._enqueue(block):
-            self._behind.inc()
+            self._later.append((block.shelf, block.start))
+            if self._nursery is not None and not self._catching_up:
+                self._catching_up = True
+                self._nursery.start_soon(self._catch_up)
             return False
         self._allowance -= block.size
         return True
 
+    async def _catch_up(self) -> None:
+        """Keeps what was declined, if it is still in memory when there is leisure. Ends when there is nothing left."""
+        try:
+            while self._later:
+                await trio.sleep(CATCH_UP)
+                for _ in range(len(self._later)):
+                    shelf, start = self._later.popleft()
+                    block = shelf.blocks.get(start >> GRAIN_BITS)
+                    if block is None or block.data is None:
+                        self._behind.inc()
+                    elif not self.keep(block):
+                        break  # it stands at the end again
+        finally:
+            self._catching_up = False
+
     async def keep_surely(self, block: Block) -> None:
         """As `keep`, and waits for its turn: for what was asked to be here."""
-        while block.shelf.room.identity.kind not in ALREADY_LOCAL and not self._enqueue(block):
+        if block.shelf.room.identity.kind in ALREADY_LOCAL:
+            return
+        while block.data is not None and not self._enqueue(block):
             await self._orderly(lambda: None)
 
     def _enqueue(self, block: Block) -> bool:
@@ -172,6 +200,8 @@ class DiskTier:
 
     async def aclose(self) -> None:
         """Writes what is queued, and gives the directory back; in bounded time, cancelled or not."""
+        self._nursery = None
+        self._later.clear()
         try:
             if self._thread.is_alive():
                 self._orders.put(lambda: False)

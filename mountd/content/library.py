@@ -35,7 +35,7 @@ class BlockContent:
         self._cache = BlockCache(self._tier, self._transfers)
         self._windows = Windows(self._tier.budget.limit)
         if self._disk is not None:
-            self._disk.start()
+            self._disk.start(nursery)
 
     def open(self, source: Source, version: Version) -> OpenContent:
         shelf = self._tier.room(source.reader.identity).shelf(version)
@@ -84,13 +84,17 @@ class BlockContent:
             blocks = self._cache.want(shelf, source, start, stop)
             if stop < end:
                 self._cache.ahead(shelf, source, stop, min(start + WARM_AHEAD, size))
-            await self._cache.bytes_of(blocks, source, start, stop)
-            for block in blocks:
-                if block not in known:
-                    known.add(block)
-                    fetched += block.size if block.found == "store" else 0
-                if self._disk is not None:
-                    await self._disk.keep_surely(block)
+            self._cache.hold(blocks)  # until the disk has taken them, the bytes must stay
+            try:
+                await self._cache.bytes_of(blocks, source, start, stop)
+                for block in blocks:
+                    if block not in known:
+                        known.add(block)
+                        fetched += block.size if block.found == "store" else 0
+                    if self._disk is not None:
+                        await self._disk.keep_surely(block)
+            finally:
+                self._cache.let_go(blocks)
         return fetched
 
     def held(self, identity: StoreIdentity, version: Version) -> Held:

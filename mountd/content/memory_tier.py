@@ -1,7 +1,7 @@
 """The memory tier: blocks, filed by storage, key, version and grain. A block in flight is filed like one that is here, so
 that finding and joining are one look-up.
 
-Promises: blocks of a version never overlap; a block taken out keeps its bytes for whoever holds it already; nothing
+Promises: blocks of a version never overlap; a block taken out keeps its bytes for those that wait, and for nobody else; nothing
 here waits. It must not know stores or streams.
 """
 
@@ -36,6 +36,7 @@ class Block(Evictable):
         "data",
         "failure",
         "found",
+        "landed",
         "shelf",
         "source",
         "start",
@@ -60,12 +61,8 @@ class Block(Evictable):
         self.waiters = 0
         self.wanted = False  # a reader waits, or asked for it
         self.ahead = False  # fetched before anybody asked
+        self.landed = False  # its flight has ended: here, or failed. A forgotten block's flight goes on
         self.found = ""  # where its bytes came from: disk or store
-
-    @property
-    def landed(self) -> bool:
-        """Whether its flight has ended: here, or failed. A forgotten block's flight goes on."""
-        return self.data is not None or self.failure is not None
 
     def grains(self) -> range:
         return range(self.start >> GRAIN_BITS, (self.stop + GRAIN - 1) >> GRAIN_BITS)
@@ -163,6 +160,7 @@ class MemoryTier:
     def arrive(self, block: Block, data: Buffer) -> None:
         """The bytes of a flying block: kept, unless it was forgotten meanwhile; then only its waiters get them."""
         kept = block.state is State.FLYING
+        block.landed = True
         block.data = data if isinstance(data, memoryview) else memoryview(data)
         self.budget.land(block.shelf.room.flight, block.size, kept=kept)
         if kept:
@@ -174,6 +172,7 @@ class MemoryTier:
 
     def fail(self, block: Block, failure: BaseException) -> None:
         """A flying block that will not arrive."""
+        block.landed = True
         self.budget.land(block.shelf.room.flight, block.size, kept=False)
         if block.state is State.FLYING:
             self._unfile(block)
@@ -215,6 +214,8 @@ class MemoryTier:
     def _take_out(self, block: Block) -> None:
         self._unfile(block)
         block.state = State.GONE
+        if not block.waiters:
+            block.data = None  # a list that still names the block must not keep its bytes
         self.held_bytes -= block.size
         self.budget.release(block.size)
         if block.ahead:

@@ -65,7 +65,7 @@ class VersionReader:
         self._closed = False
         shelf.opens += 1
         if 0 < self._size <= SMALL_FILE and 0 not in self._blocks:
-            cache.want(shelf, source, 0, self._size)
+            cache.begin(shelf, source)
 
     @property
     def version(self) -> Version:

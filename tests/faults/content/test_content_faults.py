@@ -277,3 +277,19 @@ async def test_each_reader_gets_a_failure_of_its_own(autojump_clock, content):
             readers.start_soon(read)
     assert len({id(error) for error in failures}) == 3
     assert {(str(error), error.request_id, error.retry_after) for error in failures} == {("too many wait", "r1", 3.0)}
+
+
+async def test_an_idle_open_keeps_no_bytes_that_were_evicted(autojump_clock, content):
+    """The lists of an open may still name blocks that left the cache; their bytes must not stay."""
+    store = GeneratedStore(first_byte=0.01)
+    opened = content.open(source_of(store), store.put("a", 100 * MiB))
+    for offset in range(0, 20 * MiB, MiB):
+        await opened.read(offset, MiB)
+    await trio.sleep(1)
+    named = list(opened._ahead)
+    assert named
+    other = content.open(source_of(store), store.put("b", 300 * MiB))
+    for _ in range(3):
+        for offset in range(0, 300 * MiB, MiB):
+            await other.read(offset, MiB)
+    assert all(block.data is None for block in named)

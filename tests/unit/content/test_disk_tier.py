@@ -340,3 +340,20 @@ async def test_a_local_folders_bytes_are_not_copied_to_the_same_disk(directory):
 
     assert await with_content(directory, use) == (5 * MiB, 0)
     assert extents(directory) == []
+
+
+async def test_what_was_declined_is_kept_at_leisure(store, directory):
+    config = CacheConfig(memory=64 * MiB, disk=GiB, disk_free=0, disk_write_rate=24 * MiB)
+    version = store.put("a", 30 * MiB)
+
+    async def use(content):
+        await read_all(content, store, version, MiB)
+        await content.flush()
+        at_once = content.held(store.identity, version).disk
+        with trio.fail_after(20):
+            while content.held(store.identity, version).disk < version.size:
+                await trio.sleep(0.05)
+                await content.flush()
+        return at_once
+
+    assert await with_content(directory, use, config) < 30 * MiB
