@@ -42,13 +42,18 @@ class Listing:
             raise StopAsyncIteration
         marker = self._marker
         ahead, self._ahead = self._ahead or self._threads.start(lambda: self._fetch(marker)), None
-        # A failure leaves the marker where it was: asking again asks for this page again.
+        # A failure leaves the marker where it was: asking again asks for this page again, so that the one behind it is
+        # kept only once this one is here.
         body, following = await ahead.wait()
         parsing = self._threads.start(lambda: self._parse(body))
-        if following:
-            self._ahead = self._threads.start(lambda: self._fetch(following))
-        page = await parsing.wait()
-        self._marker = following or None
+        behind = self._threads.start(lambda: self._fetch(following)) if following else None
+        try:
+            page = await parsing.wait()
+        except BaseException:
+            if behind is not None:
+                behind.abandon()
+            raise
+        self._marker, self._ahead = following or None, behind
         return page
 
     def _fetch(self, marker: str) -> tuple[bytes, str]:
