@@ -80,15 +80,11 @@ class Naming:
             await self.check(directory)
             return directory_attributes(directory, trio.current_time())
         pinned = self._inodes.pinned.get(inode)
-        if pinned is not None and pinned.replaced:
+        if pinned is not None and (pinned.replaced or pinned.handles):
+            # What is open is its version, whatever has become of the path: the kernel asks this before reads, and
+            # those must not wait for a storage that is down.
             return pinned_attributes(pinned)
-        try:
-            entry = await self.entry(inode)
-        except (NoEntry, Stale):
-            if pinned is None or not pinned.handles:
-                raise
-            return pinned_attributes(pinned)
-        return entry_attributes(entry, trio.current_time())
+        return entry_attributes(await self.entry(inode), trio.current_time())
 
     async def entry(self, inode: int) -> Entry:
         """What a number that is no Directory stands for now. Stale when its path has another number by now."""
@@ -263,8 +259,8 @@ def pinned_attributes(pinned: Pinned) -> Attributes:
     mapped = pinned.folder.mapped
     assert mapped is not None
     time = pinned.version.modified_ns
-    mode = mapped.file_mode
-    return Attributes(pinned.number, mode, pinned.version.size, time, time, mapped.uid, mapped.gid, 1, FOREVER)
+    mode, timeout = mapped.file_mode, FOREVER if pinned.replaced else min(mapped.ttl, FOREVER)
+    return Attributes(pinned.number, mode, pinned.version.size, time, time, mapped.uid, mapped.gid, 1, timeout)
 
 
 def directory_attributes(directory: Directory, now: float) -> Attributes:
