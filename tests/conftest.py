@@ -11,4 +11,5 @@ pytest_plugins = [
     "tests.fixtures.daemons",
     "tests.fixtures.emulator",
     "tests.fixtures.mounts",
+    "tests.fixtures.required",
 ]
