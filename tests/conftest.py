@@ -7,9 +7,9 @@ settings.register_profile("mountd", derandomize=True, database=None, deadline=No
 settings.load_profile("mountd")
 
 pytest_plugins = [
+    "tests.fixtures.required",
     "tests.fixtures.azurite",
     "tests.fixtures.daemons",
     "tests.fixtures.emulator",
     "tests.fixtures.mounts",
-    "tests.fixtures.required",
 ]
