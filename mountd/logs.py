@@ -7,17 +7,19 @@ every line is searched for the values in use (`conceal`), plain and URL-encoded,
 import json
 import logging
 import logging.handlers
+import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from io import TextIOWrapper
 from typing import TextIO
 from urllib.parse import quote, unquote
 
 from cachetools import LRUCache
 
+from mountd.errors import ConfigurationInvalid
 from mountd.metrics import LOG_SUPPRESSED
 from mountd.settings import Unit, setting
 
@@ -138,32 +140,58 @@ class RateLimit(logging.Filter):
         return False
 
 
+class Outlet(logging.Handler):
+    """The process's one handler: each record is counted once, by one thread at a time, and then goes to every place."""
+
+    def __init__(self, limit: RateLimit, places: Sequence[logging.Handler]) -> None:
+        super().__init__()
+        self._limit = limit
+        self.places = places
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._limit.filter(record):
+            for place in self.places:
+                place.handle(record)
+
+    def close(self) -> None:
+        for place in self.places:
+            place.close()
+        super().close()
+
+
+class PrivateFile(logging.handlers.RotatingFileHandler):
+    """A rotated log that is its owner's alone, each new file of it."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return TextIOWrapper(open(descriptor, "ab"), encoding="utf-8")
+
+
 def configure(config: LoggingConfig, stream: TextIO | None = None, *, file_only: bool = False) -> None:
     """Sends all records of the process to `stream` (standard error) and, where configured, a file; or to the file alone."""
     stream = stream or sys.stderr
     text = config.format == "text" or (config.format == "auto" and stream.isatty())
-    handlers: list[logging.Handler] = []
+    places: list[logging.Handler] = []
     if not file_only:
-        handlers.append(logging.StreamHandler(stream))
-        handlers[0].setFormatter(TextFormatter() if text else JsonFormatter())
+        places.append(logging.StreamHandler(stream))
+        places[0].setFormatter(TextFormatter() if text else JsonFormatter())
     if config.file:
-        handlers.append(_file_handler(Path(config.file)))
-    limit = RateLimit(config.burst)
+        places.append(_file_handler(config.file))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
         old.close()
-    for handler in handlers:
-        handler.addFilter(limit)
-        root.addHandler(handler)
+    root.addHandler(Outlet(RateLimit(config.burst), places))
     root.setLevel(config.level.upper())
     # These say every request at INFO, signed URLs included.
-    for chatty in ("azure", "urllib3", "msal", "hypercorn.access"):
+    for chatty in ("azure", "urllib3", "msal"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _file_handler(path: Path) -> logging.Handler:
-    path.touch(mode=0o600)
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=10 << 20, backupCount=3, encoding="utf-8")
+def _file_handler(path: str) -> logging.Handler:
+    try:
+        handler = PrivateFile(path, maxBytes=10 << 20, backupCount=3, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationInvalid([f"logging.file: {path} cannot be written: {error.strerror}."]) from error
     handler.setFormatter(JsonFormatter())
     return handler

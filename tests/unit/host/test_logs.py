@@ -3,11 +3,14 @@
 import io
 import json
 import logging
+import threading
+import time
 from urllib.parse import quote
 
 import pytest
 
 from mountd import logs
+from mountd.errors import ConfigurationInvalid
 
 
 @pytest.fixture
@@ -106,3 +109,49 @@ def test_log_file_is_private(written, tmp_path):
     logging.getLogger("mountd.test").warning("to the file")
     assert (tmp_path / "mountd.log").stat().st_mode & 0o777 == 0o600
     assert json.loads((tmp_path / "mountd.log").read_text())["message"] == "to the file"
+
+
+def test_a_log_file_stays_private_when_it_is_rotated(written, tmp_path):
+    written(file=str(tmp_path / "mountd.log"))
+    to_file = logging.getLogger().handlers[0].places[-1]
+    to_file.doRollover()
+    logging.getLogger("mountd.test").warning("into the next file")
+    assert [f.stat().st_mode & 0o777 for f in sorted(tmp_path.iterdir())] == [0o600, 0o600]
+
+
+def test_a_record_counts_once_however_many_places_it_goes_to(written, tmp_path):
+    text = written(format="text", file=str(tmp_path / "mountd.log"), burst=4)
+    for number in range(6):
+        logging.getLogger("mountd.test").warning("again %d", number)
+    assert text().count("again") == 4
+    assert (tmp_path / "mountd.log").read_text().count("again") == 4
+
+
+def test_records_of_many_threads_are_limited_one_at_a_time(written, monkeypatch):
+    """The cache behind the limit is no one's that two threads may use at once."""
+    written(format="text")
+    inside, most = [], []
+    passed = logs.RateLimit.filter
+
+    def watched(self, record):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.001)
+        inside.pop()
+        return passed(self, record)
+
+    monkeypatch.setattr(logs.RateLimit, "filter", watched)
+    log = logging.getLogger("mountd.test")
+    threads = [threading.Thread(target=lambda: [log.warning("again") for _ in range(10)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(most), max(most)) == (40, 1)
+
+
+def test_a_log_file_that_cannot_be_is_said_by_its_key(written, tmp_path):
+    with pytest.raises(
+        ConfigurationInvalid, match=r"logging\.file: .*/missing/mountd\.log cannot be written: No such file"
+    ):
+        written(file=str(tmp_path / "missing" / "mountd.log"))
