@@ -92,6 +92,7 @@ class Protection:
         self._starts_at: float | None = None
         self._started = config.start_jitter <= 0
         self._plain = self._started and self._requests is None and self._bytes is None
+        self._closed = trio.Event()
 
     async def run(self, operation: Operation, attempt: Callable[[], Awaitable[T]], size: int = 0) -> T:
         """What `attempt` gives, asked again as often as is harmless and useful. `size`: bytes it moves, both ways."""
@@ -103,7 +104,8 @@ class Protection:
                 return await self._attempted(call, attempt)
             except StoreError as error:
                 pause = self._pause_after(call, error)
-            await trio.sleep(pause)
+            with trio.move_on_after(pause):
+                await self._closed.wait()
 
     async def _attempted(self, call: Call, attempt: Callable[[], Awaitable[T]]) -> T:
         """One request, holding a place. Ends the breaker's trial, if this is it, whatever happens."""
@@ -175,7 +177,7 @@ class Protection:
 
     def _pause_after(self, call: Call, error: StoreError) -> float:
         """How long to wait before asking again; raises the failure where that is not to be."""
-        if not isinstance(error, RETRIED if call.repeatable else NEVER_ACTED):
+        if self._closed.is_set() or not isinstance(error, RETRIED if call.repeatable else NEVER_ACTED):
             raise error
         now = trio.current_time()
         pause = self._backoff.delay(max(1, call.failures), error, self._chance)
@@ -197,6 +199,9 @@ class Protection:
         return self.health.report(retry_in=retry_in, in_flight=self.bulkhead.in_flight)
 
     def close(self) -> None:
+        """From now on nothing is tried again, and nobody waits: the datastore is gone."""
+        self._closed.set()
+        self.breaker.changed.unpark_all()
         self.meters.close()
 
     # Before a request goes out ------------------------------------------------------------------------------------
@@ -207,6 +212,9 @@ class Protection:
             await self._turn(call)
         while True:
             await self._place(call)
+            if self._closed.is_set():
+                self.bulkhead.release()
+                raise Unavailable(f"Datastore '{self.datastore}' was closed.")
             permission = self.breaker.ask(trio.current_time())
             if permission in (Permission.ASK, Permission.TRY):
                 call.trial = permission is Permission.TRY
