@@ -105,7 +105,8 @@ class ReaderLock:
 class RequestTasks:
     """What pyfuse3 is given for `trio`: all the names it uses, of this and of its submodule `lowlevel`.
 
-    State: `_poll` and `_in_a_row` of the one descriptor; `_nursery` and `_start`, where request tasks run and what they do.
+    State: `_poll` and `_in_a_row` of the one descriptor, `_closing` once its end was said; `_nursery` and `_start`, where
+    request tasks run and what they do.
     """
 
     ClosedResourceError = trio.ClosedResourceError
@@ -117,13 +118,13 @@ class RequestTasks:
         self._start: Callable[[], Awaitable[None]]
         self._poll: select.poll | None = None
         self._in_a_row = 0
+        self._closing = False
 
     def install(self) -> None:
         vars(pyfuse3)["trio"] = self
 
     current_task = staticmethod(trio.lowlevel.current_task)
     current_trio_token = staticmethod(trio.lowlevel.current_trio_token)
-    notify_closing = staticmethod(trio.lowlevel.notify_closing)
 
     def Lock(self) -> ReaderLock:
         return ReaderLock(self._calls, self._start_another)
@@ -151,6 +152,15 @@ class RequestTasks:
             self._in_a_row += 1
             return
         self._in_a_row = 0
-        await trio.lowlevel.wait_readable(descriptor)
+        await self._wait(descriptor)
         while not self._poll.poll(0):
-            await trio.lowlevel.wait_readable(descriptor)
+            await self._wait(descriptor)
+
+    async def _wait(self, descriptor: int) -> None:
+        if self._closing:  # who was woken just before for a request that is gone again: trio tells only who waits
+            raise trio.ClosedResourceError
+        await trio.lowlevel.wait_readable(descriptor)
+
+    def notify_closing(self, descriptor: int) -> None:
+        self._closing = True
+        trio.lowlevel.notify_closing(descriptor)

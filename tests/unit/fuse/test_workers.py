@@ -111,6 +111,14 @@ async def test_a_request_that_the_kernel_took_back_is_not_waited_for_in_a_blocki
     assert readable == [True]
 
 
+async def test_who_looks_after_the_end_was_said_does_not_wait_for_a_request_that_was_taken_back(pipe, autojump_clock):
+    """Woken for a request that is gone again as the session ends: nobody is left to wake it a second time."""
+    tasks = RequestTasks(Calls(30))
+    tasks.notify_closing(pipe[0])
+    with trio.fail_after(5), pytest.raises(trio.ClosedResourceError):
+        await tasks.wait_readable(pipe[0])
+
+
 async def test_an_expired_task_ends_in_good_order_and_the_last_one_is_replaced(autojump_clock):
     """What pyfuse3's request task does, in small: it ends at ClosedResourceError; with the last one its loop would end."""
     calls = Calls(80.0)
