@@ -96,7 +96,11 @@ def _mount(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache-dir", metavar="DIR", help="the disk cache (default: derived from MOUNTPOINT)")
     parser.add_argument("--state-dir", metavar="DIR", help="registry and log (default: derived from MOUNTPOINT)")
     parser.add_argument("--socket", metavar="PATH", help="the control socket (default: in the state directory)")
-    parser.add_argument("--config", metavar="FILE", help="take cache, stores, mount and logging sections from here")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="take cache, stores, mount and logging sections from here; DATASTORE is that service's",
+    )
 
     def run(arguments: argparse.Namespace) -> int:
         from mountd.cli.one_shot import mount

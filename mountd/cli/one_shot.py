@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mountd import service
 from mountd.cli import background
@@ -23,6 +24,9 @@ from mountd.errors import (
     MountdError,
     UnknownDatastore,
 )
+
+if TYPE_CHECKING:
+    from mountd.config import Configuration
 
 
 def mount(arguments: argparse.Namespace) -> int:
@@ -79,7 +83,7 @@ def _serve(
 
     base = config.load(Path(arguments.config), service=False) if arguments.config else config.Configuration()
     mapping_options, mount_options = config.options_of(arguments.options, base)
-    definition = _definition(source)
+    definition = _definition(source, base, named=bool(arguments.config))
     to_file = replace(base.logging, file=base.logging.file or f"{places.state_dir}/mountd.log")
     configuration = replace(
         base,
@@ -99,30 +103,32 @@ def _serve(
     trio.run(Daemon(Plan(configuration, own_folders=False, verify=verify), parent.ready).run)
 
 
-def _definition(source: Named | Located) -> DatastoreDefinition:
-    """As the mount keeps it; of a registered datastore with its credential, from the service or its registry."""
+def _definition(source: Named | Located, service_of: "Configuration", *, named: bool) -> DatastoreDefinition:
+    """As the mount keeps it; of a registered datastore with its credential, from the service or its registry. The service is
+    the usual one, or the one whose configuration is `named`."""
     from mountd.registry.validation import checked
 
-    found = source.definition if isinstance(source, Located) else _registered(source.datastore)
+    found = source.definition if isinstance(source, Located) else _registered(source.datastore, service_of, named)
     return replace(checked(found).definition, origin=Origin.FILE)
 
 
-def _registered(name: str) -> DatastoreDefinition:
+def _registered(name: str, service_of: "Configuration", named: bool) -> DatastoreDefinition:
     from mountd import config
     from mountd.control.words import definition_of
+    from mountd.daemon import declared
     from mountd.registry.registry import Registry
     from mountd.sdk.client import Client
 
     try:
-        return definition_of(Client().access(name))
+        return definition_of(Client(service_of.socket if named else None).access(name))
     except DaemonNotRunning as nobody:
-        state = Path(config.with_places(config.Configuration()).state_dir)
+        state = Path(config.with_places(service_of).state_dir)
         if not (state / "registry.db").exists():
             raise UnknownDatastore(
                 f"{name}: no service runs here, and {state} has no registry.",
                 remedy="Start `mountd serve`, or mount by the container's address.",
             ) from nobody
-        registry = Registry.open(state)
+        registry = Registry.open(state, declared=declared(service_of))
         try:
             return registry.get(name)
         finally:
