@@ -95,7 +95,6 @@ class Daemon:
             state = service.private_directory(Path(configuration.state_dir), "state")
             cache = service.private_directory(Path(configuration.cache_dir), "cache")
             held.enter_context(service.sole_owner(state, "state"))
-            held.enter_context(service.sole_owner(cache, "cache"))
             registry = Registry.open(state, declared=declared(configuration))
             held.callback(registry.close)
             for definition in self.plan.verify:

@@ -14,10 +14,7 @@ def serve(path: str) -> int:
     """Runs the service until it is asked to stop."""
     configuration = config.load(Path(path))
     logs.configure(configuration.logging)
-    try:
-        trio.run(Daemon(Plan(configuration)).run)
-    finally:
-        service.notify("STOPPING=1")
+    trio.run(Daemon(Plan(configuration)).run)
     return 0
 
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -238,3 +239,15 @@ def test_options_of_mount_8(node, emulator, container):
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (1234, 2345, 0o640)
     with pytest.raises(OSError, match="Read-only"):
         (node.path / "new").write_text("x")
+
+
+def test_the_service_manager_is_told_when_the_mount_is_usable(node, emulator, container):
+    """Type=notify: READY only when the tree can be read, STOPPING when the end begins."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(node.folder / "notify"))
+        manager.settimeout(30)
+        node.serve(NOTIFY_SOCKET=str(node.folder / "notify"))
+        assert manager.recv(100) == b"READY=1"
+        assert "workspaceblobstore" in os.listdir(node.path)
+        assert node.stop() == 0
+        assert manager.recv(100) == b"STOPPING=1"

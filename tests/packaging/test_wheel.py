@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mountd.emulator import Emulator
 from tests.fixtures.required import unavailable
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,8 @@ def test_base_install_is_the_client_alone(wheel, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.fuse
+@pytest.mark.usefixtures("_fuse")
 @pytest.mark.timeout(300)
 def test_daemon_extra_is_the_node(wheel, tmp_path):
     commands = environment(tmp_path / "node", f"mountd[daemon] @ file://{wheel}")
@@ -65,5 +68,12 @@ def test_daemon_extra_is_the_node(wheel, tmp_path):
     (tmp_path / "mnt").mkdir()
     config.write_text(f"mountpoint: {tmp_path}/mnt\nstate_dir: {tmp_path}/state\ncache_dir: {tmp_path}/cache\n")
     run(commands / "mountd", "check", config)
-    helped = run(commands / "mountd", "emulator", "--help", env={**os.environ, "COLUMNS": "100"})
-    assert "--port" in helped.stdout
+    with Emulator() as emulator:
+        emulator.container("data").put("hello.txt", b"from the wheel")
+        source, key = f"{emulator.endpoint}/data", {"AZURE_STORAGE_KEY": emulator.key}
+        places = ("--state-dir", tmp_path / "s", "--cache-dir", tmp_path / "c")
+        run(commands / "mountd", "mount", source, tmp_path / "mnt", "--allow-http", *places, env={**os.environ, **key})
+        try:
+            assert (tmp_path / "mnt" / "hello.txt").read_bytes() == b"from the wheel"
+        finally:
+            run(commands / "mountd", "unmount", tmp_path / "mnt")
