@@ -244,10 +244,11 @@ class Protection:
 
     async def _place(self, call: Call) -> None:
         """A place in the bulkhead. While others' requests are answered the queue moves, and this call has not failed."""
+        turn = self.bulkhead.turn()
         while not self.bulkhead.take_now():
             heard = max(call.progress, self.breaker.last_answer)
             with trio.move_on_at(heard + self._config.deadline) as scope:
-                await self.bulkhead.take()
+                await self.bulkhead.take(turn)
             if not scope.cancelled_caught:
                 call.progress = max(call.progress, self.breaker.last_answer)
                 return

@@ -298,6 +298,27 @@ async def test_concurrency_is_bounded_and_everybody_has_a_turn(autojump_clock: t
     assert len(raw.requests) == 200
 
 
+async def test_who_has_waited_longest_is_not_overtaken(autojump_clock: trio.testing.MockClock) -> None:
+    """A wait longer than a deadline is looked at again, and must not lose its place in the queue to those who came later."""
+    raw = FaultyStore(taking(1.0))
+    await filled(raw)
+    store, served = live(raw, concurrency=1), []
+
+    async def ask() -> None:
+        await store.stat("file")
+        served.append(trio.current_time() - began)
+
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as first:
+            for _ in range(40):
+                first.start_soon(ask)
+            for _ in range(60):
+                await trio.sleep(0.6)
+                nursery.start_soon(store.stat, "file")
+        assert max(served) < 41
+
+
 async def test_a_place_that_never_comes_is_a_timeout(autojump_clock: trio.testing.MockClock) -> None:
     raw = FaultyStore(black_hole)
     store = live(raw, concurrency=1, stall_timeout=1000.0, breaker_failures=1000)
