@@ -81,7 +81,7 @@ PEERS = {
 }
 
 
-def _mounted(path: Path) -> bool:
+def is_mounted(path: Path) -> bool:
     return any(line.split()[4] == str(path) for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 
@@ -117,18 +117,18 @@ def mounted(peer: Peer, endpoint: Endpoint) -> Iterator[Mount]:
         def there() -> bool:
             if process.poll() is not None:
                 raise RuntimeError(f"{peer.name} ended: {(scratch / 'log').read_text()[-500:]}")
-            return _mounted(mountpoint)
+            return is_mounted(mountpoint)
 
         try:
             _await(there, 30, f"{peer.name} did not mount")
             yield Mount(mountpoint, process.pid)
         finally:
-            if _mounted(mountpoint):
+            if is_mounted(mountpoint):
                 subprocess.run(["fusermount3", "-u", "-z", str(mountpoint)], check=True)
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            _await(lambda: not _mounted(mountpoint), 10, f"{mountpoint} stays mounted")
+            _await(lambda: not is_mounted(mountpoint), 10, f"{mountpoint} stays mounted")
             shutil.rmtree(scratch)

@@ -1,7 +1,8 @@
 """The emulator with the dataset in memory, in a process of its own, and its control URL.
 
 As a program: `python -m bench.server WORDS`, WORDS being JSON; its first line is `listening on ENDPOINT`, and it ends
-with its standard input. The words: `dataset` (fields of Dataset), `faults` (rules as the emulator has them), `seed`.
+with its standard input. The words: `dataset` (fields of Dataset) or `soak` (the soak's first blobs), `faults` (rules as
+the emulator has them), `seed`.
 """
 
 import json
@@ -82,6 +83,8 @@ def emulator(words: Mapping[str, Any]) -> Iterator[str]:
 
 
 def main() -> None:
+    from bench.soak.changer import first_changes
+    from bench.soak.truth import body
     from mountd.emulator import Emulator
     from mountd.emulator.faults import fault
 
@@ -91,8 +94,11 @@ def main() -> None:
         if "dataset" in words:
             dataset = Dataset(**words["dataset"])
             container.fill(LARGE, dataset.pattern(), dataset.large_size)
-            for key, body in dataset.objects():
-                container.put(key, body)
+            for key, data in dataset.objects():
+                container.put(key, data)
+        if words.get("soak"):
+            for first in first_changes():
+                container.put(first.key, body(first.key, first.generation))
         running.faults.set(*(fault(rule) for rule in words.get("faults", ())), seed=words.get("seed", 0))
         print(f"listening on {running.endpoint}", flush=True)
         sys.stdin.read()
