@@ -23,13 +23,14 @@ ObstoreProvider = Callable[[], Any]  # one of obstore's credential dicts
 
 @dataclass(slots=True)
 class Outgoing:
-    """A request before it is sent. `path` is percent-encoded, query values are not; the body is never signed."""
+    """A request before it is sent. `path` is percent-encoded, query values are not; the body is never signed. What signs
+    it stays out of its repr."""
 
     method: str
     path: str
     query: dict[str, str] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
-    token_query: str = ""
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    token_query: str = field(default="", repr=False)
 
     @property
     def target(self) -> str:

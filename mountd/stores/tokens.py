@@ -52,7 +52,8 @@ class Token:
 class TokenSource:
     """One identity's token. `fetch` gives (token, end in seconds since the epoch) or raises a StoreError.
 
-    State, under `_lock`: the token, when to try again after a failed renewal, and the generation.
+    State, under `_lock`: the token, when to try again after a failed renewal, the last failure and how many there were,
+    and the generation.
     """
 
     def __init__(self, fetch: Callable[[], tuple[str, float]], clock: Callable[[], float] = time.time) -> None:
@@ -61,11 +62,15 @@ class TokenSource:
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._again = 0.0
+        # Its words, not the exception: that would hold the frames of the failed call.
+        self._failure: tuple[type[StoreError], str, str] | None = None
+        self._failures = 0
         self.generation = 0
 
     def current(self) -> Token:
-        """While one thread renews it, the others go on with the old one as long as that is valid."""
-        token, now = self._token, self._clock()
+        """While one thread renews it, the others go on with the old one as long as that is valid; without one they wait,
+        and share its failure instead of asking one after the other."""
+        token, now, failures = self._token, self._clock(), self._failures
         if token is not None and token.good(now):
             return token
         valid = token is not None and now < token.ends
@@ -73,17 +78,21 @@ class TokenSource:
             assert token is not None
             return token
         try:
-            return self._renewed()
+            return self._renewed(failures)
         finally:
             self._lock.release()
 
-    def _renewed(self) -> Token:
+    def _renewed(self, failures: int) -> Token:
         token, now = self._token, self._clock()
         if token is not None and (token.good(now) or (now < token.ends and now < self._again)):
             return token
+        if self._failure is not None and failures != self._failures:
+            kind, sentence, remedy = self._failure
+            raise kind(sentence, remedy=remedy)
         try:
             value, ends = self._fetch()
-        except StoreError:
+        except StoreError as error:
+            self._failure, self._failures = (type(error), error.sentence, error.remedy), self._failures + 1
             if token is None or now >= token.ends:
                 raise
             self._again = now + RENEW_AGAIN_SECONDS
@@ -113,6 +122,12 @@ def token_source(credential: Credential, network: NetworkConfig) -> TokenSource:
                 token = identity.get_token(SCOPE)
         except AzureError as error:
             raise _translated(error, type(credential).__name__) from error
+        except OSError as error:
+            # Of the identities only a federation reads a file; the others' failures are the library's own.
+            raise AccessDenied(
+                f"The token file {getattr(credential, 'token_file', '')} cannot be read: {error.strerror}.",
+                remedy="Check its path and who may read it.",
+            ) from error
         return token.token, float(token.expires_on)
 
     return TokenSource(fetch)

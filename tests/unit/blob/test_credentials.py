@@ -23,8 +23,8 @@ from mountd.emulator import Emulator
 from mountd.errors import AccessDenied, CannotTell, CredentialExpired, InvalidDefinition, StoreError, Unavailable
 from mountd.stores.blob import BlobStore
 from mountd.stores.config import NetworkConfig
-from mountd.stores.credentials import signer_for
-from mountd.stores.tokens import TokenSource
+from mountd.stores.credentials import Outgoing, signer_for
+from mountd.stores.tokens import TokenSource, token_source
 from tests.fixtures.azurite import Azurite
 from tests.unit.blob.conftest import on_emulator, opened
 
@@ -263,3 +263,67 @@ async def test_a_revoked_token_is_renewed_in_the_same_call(
         assert await reads(store) == b"content"
         tls_emulator.identity.authority.revoke()
         assert await reads(store) == b"content"
+
+
+def test_a_request_shows_neither_its_signature_nor_its_token() -> None:
+    sas = Outgoing("GET", "/c")
+    signer_for(SasToken(Secret("sv=1&sig=s3cret")), "acct", NetworkConfig()).sign(sas)
+    bearer = Outgoing("GET", "/c", headers={"Authorization": "Bearer s3cret"})
+    assert "s3cret" in sas.target
+    assert "s3cret" not in repr(sas) + repr(bearer)
+
+
+def test_a_token_file_that_is_not_there_is_a_refusal_that_names_it(tmp_path: Path) -> None:
+    identity = WorkloadIdentity("t", "c", str(tmp_path / "absent"), "https://127.0.0.1:1")
+    with pytest.raises(AccessDenied, match=r"absent cannot be read: No such file"):
+        token_source(identity, NetworkConfig()).current()
+
+
+class Line:
+    """A lock that tells who has come to it."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self.release = self._lock.release
+
+    def acquire(self, blocking: bool = True) -> bool:
+        self.asked.release()
+        return self._lock.acquire(blocking)
+
+
+def test_who_waited_for_a_token_that_was_refused_does_not_ask_again() -> None:
+    """Sixty readers of a dead token service would otherwise stand in line, each for a timeout of its own."""
+    service, failures = Service(), []
+    entered, finish = threading.Event(), threading.Event()
+
+    def fetch() -> tuple[str, float]:
+        entered.set()
+        assert finish.wait(10)
+        service.failure = Unavailable("down", remedy="Look.")
+        return service.fetch()
+
+    tokens = TokenSource(fetch, service.clock)
+    line = tokens._lock = Line()
+
+    def ask() -> None:
+        try:
+            tokens.current()
+        except Unavailable as error:
+            failures.append(str(error))
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    threads[0].start()
+    assert entered.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    for _ in threads:
+        assert line.asked.acquire(timeout=10)
+    finish.set()
+    for thread in threads:
+        thread.join(10)
+    assert failures == ["down Look."] * 5
+    assert service.asked == 1
+    with pytest.raises(Unavailable):
+        tokens.current()
+    assert service.asked == 2, "who comes later asks for itself"
