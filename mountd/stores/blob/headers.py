@@ -39,7 +39,10 @@ def etag_of(key: str, headers: Mapping[str, str]) -> str:
 
 
 def modified(key: str, headers: Mapping[str, str]) -> int:
-    return nanoseconds(_required(key, headers, "Last-Modified"))
+    try:
+        return nanoseconds(_required(key, headers, "Last-Modified"))
+    except ValueError as error:
+        raise Corrupt(f"The service's answer about {key!r} has no date as Last-Modified.") from error
 
 
 def _required(key: str, headers: Mapping[str, str], name: str) -> str:

@@ -165,6 +165,9 @@ def _midnight(day: str) -> int:
 
 
 def nanoseconds(date: str) -> int:
-    """An HTTP date of the service ("Sun, 22 Nov 2026 23:19:04 GMT") as nanoseconds since the epoch."""
-    seconds = int(date[17:19]) * 3600 + int(date[20:22]) * 60 + int(date[23:25])
-    return (_midnight(date[5:16]) + seconds) * 1_000_000_000
+    """An HTTP date of the service ("Sun, 22 Nov 2026 23:19:04 GMT") as nanoseconds since the epoch. ValueError for none."""
+    try:
+        seconds = int(date[17:19]) * 3600 + int(date[20:22]) * 60 + int(date[23:25])
+        return (_midnight(date[5:16]) + seconds) * 1_000_000_000
+    except KeyError as month:
+        raise ValueError(f"there is no month {month}") from None

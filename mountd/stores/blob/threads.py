@@ -111,8 +111,25 @@ class ThreadPool:
             if grow:
                 self._threads += 1
         if grow:
-            threading.Thread(target=self._serve, name=f"mountd-{self._name}", daemon=True).start()
+            self._begin_thread(pending)
         return pending
+
+    def _begin_thread(self, pending: Pending[Any]) -> None:
+        try:
+            threading.Thread(target=self._serve, name=f"mountd-{self._name}", daemon=True).start()
+        except RuntimeError:
+            with self._lock:
+                self._threads -= 1
+                alone = not self._threads
+            if alone:  # else it waits for one of the others
+                pending.settle(
+                    outcome.Error(
+                        Unavailable(
+                            "This machine gives the daemon no more threads.",
+                            remedy="Raise its limit of tasks (TasksMax=, pids.max, ulimit -u).",
+                        )
+                    )
+                )
 
     def forget(self, pending: Pending[Any]) -> None:
         self._pending.discard(pending)

@@ -89,6 +89,9 @@ def _meaning(status: int, code: str, headers: Mapping[str, str], asked: Asked) -
         return _made(errors.CannotTell, sentence, asked, status, code)
     if status in (401, 403):
         return _denied(status, code, headers, asked)
+    if status == 404 and not (code or headers.get("x-ms-request-id")):
+        sentence = "Something that is not the storage service answered for {place} ({status})."
+        return _made(errors.Unavailable, sentence, asked, status, code)
     if status == 404:
         # A code that says neither blob nor container: only a listing's 404 is about the container for certain.
         kind = errors.NotFound if asked.key else errors.NoContainer

@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 import trio
+import trio.testing
 
 from mountd.errors import Unavailable
 from mountd.stores.blob.threads import ThreadPool
@@ -137,4 +138,42 @@ async def test_started_now_and_awaited_later() -> None:
     pending = pool.start(lambda: "early")
     assert await pool.run(lambda: "other") == "other"
     assert await pending.wait() == "early"
+    pool.close()
+
+
+async def test_a_machine_that_gives_no_more_threads_is_a_named_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit of the container on tasks: RuntimeError in Python."""
+    pool = ThreadPool("t", 2)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="no more threads"):
+                await pool.run(lambda: 1)
+    assert pool.threads == 0
+    assert await pool.run(lambda: 2) == 2
+    pool.close()
+
+
+async def test_with_a_thread_there_work_waits_for_it_where_no_more_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, gate, done = ThreadPool("t", 2), Gate(), []
+
+    async def second() -> None:
+        done.append(await pool.run(lambda: 2))
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pool.run, gate)
+        await gate.has(1)
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            nursery.start_soon(second)
+            await trio.testing.wait_all_tasks_blocked()
+        gate.open.set()
+    assert (done, pool.threads) == ([2], 1)
     pool.close()

@@ -171,3 +171,29 @@ async def test_a_redirect_is_not_followed(wire: Wire) -> None:
         with pytest.raises(StoreError):
             await store.stat("x")
     assert len(wire.heads) == 1
+
+
+@pytest.mark.parametrize("date", ["yesterday", "Sun, 22 Nev 2026 23:19:04 GMT", "Sun, 32 Nov 2026 23:19:04 GMT"])
+async def test_a_date_that_is_none_is_corrupt(wire: Wire, date: str) -> None:
+    row = f"<Blob><Name>k</Name><Properties><Last-Modified>{date}</Last-Modified><Etag>e</Etag><Content-Length>1</Content-Length>"
+    page = f"<EnumerationResults><Blobs>{row}</Properties></Blob></Blobs><NextMarker/></EnumerationResults>".encode()
+    wire.answers = [
+        f'HTTP/1.1 200 OK\r\nETag: "e"\r\nLast-Modified: {date}\r\nContent-Length: 5\r\n\r\n'.encode(),
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(page) + page,
+    ]
+    async with opened(wire.definition) as store:
+        with pytest.raises(Corrupt):
+            await store.stat("k")
+        with pytest.raises(Corrupt):
+            await store.list("").__anext__()
+
+
+@pytest.mark.parametrize("key", ["k", None])
+async def test_a_404_of_somebody_who_is_not_the_service_says_nothing_of_what_is_there(
+    wire: Wire, key: str | None
+) -> None:
+    """A proxy, a load balancer or a captive portal: SEMANTICS 7."""
+    wire.answers = [b"HTTP/1.1 404 Not Found\r\nServer: portal\r\nContent-Length: 0\r\n\r\n"]
+    async with opened(wire.definition) as store:
+        with pytest.raises(Unavailable, match="not the storage service"):
+            await (store.list("").__anext__() if key is None else store.stat(key))
