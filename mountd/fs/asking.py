@@ -1,7 +1,7 @@
 """What is asked of a storage about names, and when: everything that costs a request for a name is here.
 
 A fresh listing answers at once, whatever the answer. Otherwise a name is asked about by itself: the blob (HEAD) and the
-folder (a listing of one entry) together; a small folder asked about repeatedly is listed instead. "Could not find out"
+folder (a listing of one entry) together; a folder asked about often enough is listed instead. "Could not find out"
 leaves as its error, never as an absent name (SEMANTICS 7). Replacements that answers reveal are told to `versions`.
 """
 
@@ -64,6 +64,7 @@ class Asking:
                 folder.large = True
                 return False
         self.adopt(folder, listing, asked_at)
+        folder.listed_in = trio.current_time() - asked_at
         return True
 
     def adopt(self, folder: Directory, listing: Listing, asked_at: float) -> None:
@@ -95,7 +96,7 @@ class Asking:
             if known is not None and freshness.is_fresh(known.shown_at, now, mapped.ttl):
                 return known
             if (folder, name, None) not in self._names and await self._listed_instead(folder, mapped):
-                return await self._from_listing(folder, name)
+                return _listed(folder, name)
         elif (file := folder.find(name)) is not None and file.version is not None:
             return await self._names.join((folder, name, now), lambda: self._ask_blob(folder, mapped, file))
         segment = names.segment_of(name)
@@ -122,19 +123,23 @@ class Asking:
 
     async def _from_listing(self, folder: Directory, name: bytes) -> Entry:
         await self.listing(folder)
-        return folder.find(name) or Entry(folder, name, 0, ABSENT, trio.current_time())
+        return _listed(folder, name)
 
     async def _listed_instead(self, folder: Directory, mapped: Mapped) -> bool:
         """Whether the folder was listed as a whole in place of one more question about a single name."""
-        if folder.large:
-            return False
+        before = trio.current_time()
         size = None if folder.listing is None else len(folder.listing)
+        # A listing answers thousands of names a second while it is fresh; one nearly stale when it is there, too few.
+        if folder.large or (size is not None and folder.listed_in >= 0.75 * mapped.ttl):
+            return False
+        if size is not None and size > PAGE and before - folder.missed_at > mapped.ttl:
+            folder.misses, folder.missed_at = 0, before  # a question now and then is no walk
         if not freshness.worth_listing(folder.misses, size, PAGE):
             folder.misses += 1
             return False
-        before = trio.current_time()
+        pages = 1 if size is None or size <= PAGE else 0
         try:
-            await self._listings.join(folder, lambda: self._list(folder, mapped, pages=1))
+            await self._listings.join(folder, lambda: self._list(folder, mapped, pages))
         except AccessDenied:  # a credential that reads and may not list: names are asked about one by one
             folder.large = True
             return False
@@ -184,6 +189,11 @@ class _Answers:
         if self.errors:
             raise self.errors[0]
         return Known(ABSENT, asked_at)
+
+
+def _listed(folder: Directory, name: bytes) -> Entry:
+    """What a listing just made says of a name."""
+    return folder.find(name) or Entry(folder, name, 0, ABSENT, trio.current_time())
 
 
 def _known(info: ObjectInfo, asked_at: float) -> Known:

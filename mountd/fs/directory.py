@@ -62,9 +62,11 @@ class Directory:
         "handles",
         "large",
         "listed_at",
+        "listed_in",
         "listing",
         "lookups",
         "mapped",
+        "missed_at",
         "misses",
         "mounted",
         "name",
@@ -88,6 +90,7 @@ class Directory:
         self.prefix = prefix
         self.listing: Listing | None = None
         self.listed_at = NEVER
+        self.listed_in = 0.0
         self.asked: dict[bytes, Known] = {}
         self.mounted: dict[bytes, Directory] = {}
         self.children: dict[bytes, Directory] = {}
@@ -97,6 +100,7 @@ class Directory:
         self.opened: dict[bytes, int] = {}
         self.absent_since = NEVER
         self.misses = 0
+        self.missed_at = NEVER
         self.large = False
         self.walked = -1
         self.below = 0

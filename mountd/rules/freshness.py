@@ -21,8 +21,9 @@ def remaining(shown_at: float, now: float, ttl: float, longest: float) -> float:
 
 
 def worth_listing(asked: int, size: int | None, page: int) -> bool:
-    """Whether a folder is better listed than asked about name by name: the second question of a folder known to fit a
-    page, the third of one not known (its size is None)."""
+    """Whether a folder is better listed than asked about name by name: when the questions so far have cost what the listing
+    will, two requests each against one a page. From the second question on; the third where the size is not known (None).
+    """
     if size is None:
         return asked >= 2
-    return asked >= 1 and size <= page
+    return asked >= 1 and 2 * asked * page >= size

@@ -64,6 +64,51 @@ async def test_a_large_folder_is_not_listed_for_a_name(autojump_clock, monkeypat
     assert len(tree.requests()) == 0
 
 
+@pytest.fixture
+async def large_tree(monkeypatch):
+    """A tree whose folder d of 200 files was listed in 20 pages, 10.5 s ago: its ttl is over."""
+    monkeypatch.setattr("mountd.fs.asking.PAGE", 10)
+    tree = Tree()
+    tree.asked.page_size = 10
+    for number in range(200):
+        await tree.put(f"d/{number}", b"1")
+    await tree.names("/d")
+    await trio.sleep(10.5)
+    tree.requests()
+    return tree
+
+
+async def test_a_large_folder_gone_through_name_by_name_is_listed_anew(autojump_clock, large_tree):
+    """`ls -l` of 100,000 files goes on when their ttl is over: not two requests a file from there."""
+    folder = await large_tree.inode("d")
+    large_tree.requests()
+    for number in range(200):
+        await large_tree.fs.lookup(folder, b"%d" % number)
+    requests = large_tree.requests()
+    assert requests.count("list d/") == 20
+    assert len(requests) <= 2 * 20
+
+
+async def test_a_large_folder_asked_about_now_and_then_is_not_listed(autojump_clock, large_tree):
+    folder = await large_tree.inode("d")
+    for number in range(50):
+        await large_tree.fs.lookup(folder, b"%d" % number)
+        await trio.sleep(5)
+    assert "list d/" not in large_tree.requests()
+
+
+async def test_a_folder_whose_listing_takes_longer_than_its_ttl_is_asked_about_name_by_name(autojump_clock, large_tree):
+    large_tree.asked.delay = 1.0
+    await large_tree.names("/d")
+    await trio.sleep(10.5)
+    large_tree.asked.delay = 0.0
+    folder = await large_tree.inode("d")
+    large_tree.requests()
+    for number in range(50):
+        await large_tree.fs.lookup(folder, b"%d" % number)
+    assert "list d/" not in large_tree.requests()
+
+
 async def test_a_credential_that_may_not_list_still_reads_known_names(autojump_clock):
     tree = Tree()
     for number in range(6):
