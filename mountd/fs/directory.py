@@ -33,9 +33,10 @@ class Entry:
 
 
 class Known:
-    """A name asked by itself. `lookups`: what the kernel remembers of it. `doubted`: even a fresh listing does not count."""
+    """A name asked by itself. `lookups`: what the kernel remembers of it, under `number`. `doubted`: since when a listing
+    counts only if it began later; NEVER where nobody doubts it."""
 
-    __slots__ = ("doubted", "kind", "lookups", "shown_at", "traits", "version")
+    __slots__ = ("doubted", "kind", "lookups", "number", "shown_at", "traits", "version")
 
     def __init__(self, kind: int, shown_at: float, version: Version | None = None, traits: Traits = PLAIN) -> None:
         self.kind = kind
@@ -43,7 +44,8 @@ class Known:
         self.version = version
         self.traits = traits
         self.lookups = 0
-        self.doubted = False
+        self.number = 0
+        self.doubted = NEVER
 
 
 class Directory:
@@ -162,22 +164,35 @@ class Directory:
         self._named.pop(self.renumbered.get(name, 0), None)
         self.renumbered[name] = number
         self._named[number] = name
+        known = self.asked.get(name)
+        if known is not None and known.kind != FOLDER:
+            self._named.pop(known.number, None)
+            known.number = number
 
     def name_of(self, number: int) -> bytes | None:
         """The name in this folder that has this number now."""
         name = self._named.get(number)
         if name is None and self.listing is not None and (row := self.listing.row_of(number)) >= 0:
             name = self.listing.name(row)
-        if name is None or not self.renumbered:
-            return name
-        return name if self.renumbered.get(name, number) == number else None
+        return None if name is None or self._has_left(name, number) else name
+
+    def _has_left(self, name: bytes, number: int) -> bool:
+        """Whether a name has another number by now. Only a file's changes: a folder of the same name keeps its own."""
+        if self.renumbered.get(name, number) == number:
+            return False
+        listing = self.listing
+        row = -1 if listing is None else listing.row_of(number)
+        if listing is not None and row >= 0 and listing.kinds[row] == FOLDER:
+            return False
+        known = self.asked.get(name)
+        return known is None or known.kind != FOLDER or known.number != number
 
     # What is known -------------------------------------------------------------------------------------------------
 
     def find(self, name: bytes) -> Entry | None:
         """The youngest knowledge of a name; None when nothing is known. A name that a listing lacks is ABSENT."""
         known = self.asked.get(name) if self.asked else None
-        if known is not None and (known.doubted or known.shown_at >= self.listed_at):
+        if known is not None and (known.doubted != NEVER or known.shown_at >= self.listed_at):
             return Entry(
                 self, name, self.number_of(name, known.kind), known.kind, known.shown_at, known.version, known.traits
             )
@@ -197,7 +212,7 @@ class Directory:
             name = listing.name(row)
             if self.listed_at != NEVER and not self.asked and not self.renumbered:
                 return self._row(listing, row, name)
-        if name is None or (self.renumbered and self.renumbered.get(name, number) != number):
+        if name is None or self._has_left(name, number):
             return None
         return self.find(name) or Entry(self, name, number, ABSENT, NEVER)
 
@@ -231,11 +246,15 @@ class Directory:
             self._purge()
         old = self.asked.get(name)
         if old is not None:
-            known.lookups = old.lookups
+            known.lookups, known.number = old.lookups, old.number
         self.asked[name] = known
         number = 0
         if known.kind != ABSENT:
             number = self.number_of(name, known.kind)
+            if known.number not in (0, number):  # a file became a folder, or the reverse: another inode
+                self._named.pop(known.number, None)
+                known.lookups = 0
+            known.number = number
             self._named[number] = name
         return Entry(self, name, number, known.kind, known.shown_at, known.version, known.traits)
 
@@ -255,16 +274,18 @@ class Directory:
         elif old is not None:
             self._carry(old, listing)
         for name, known in list(self.asked.items()):
-            if known.shown_at > listed_at:  # asked about since the listing began
-                continue
+            younger = known.shown_at > listed_at or known.doubted > listed_at  # than the listing's beginning
             row = listing.find(name)
             if row >= 0:
-                listing.lookups[row] += known.lookups
+                if younger or known.number in (0, listing.numbers[row], self.renumbered.get(name)):
+                    listing.lookups[row] += known.lookups
                 known.lookups = 0
+            if younger:
+                continue
             if known.lookups == 0:
                 self._drop(name)
             else:
-                known.kind, known.version, known.shown_at, known.doubted = ABSENT, None, listed_at, False
+                known.kind, known.version, known.shown_at, known.doubted = ABSENT, None, listed_at, NEVER
 
     def _carry(self, old: Listing, new: Listing) -> None:
         for row, count in enumerate(old.lookups):
@@ -273,12 +294,19 @@ class Directory:
             name = old.name(row)
             at = new.find(name)
             if at < 0:
-                gone = self.asked.setdefault(name, Known(ABSENT, NEVER))
-                gone.lookups += count
-            else:
+                self._remember_gone(name, self.renumbered.get(name, old.numbers[row]), count)
+            elif (new.kinds[at] == FOLDER) == (old.kinds[row] == FOLDER):  # else it is another inode
                 new.lookups[at] += count
                 if new.numbers[at] != old.numbers[row] and name not in self.renumbered:
                     self.renumber(name, old.numbers[row])
+
+    def _remember_gone(self, name: bytes, number: int, count: int) -> None:
+        """The kernel remembers a name that no listing has now: kept until it forgets."""
+        gone = self.asked.setdefault(name, Known(ABSENT, NEVER))
+        gone.lookups += count
+        if not gone.number:
+            gone.number = number
+            self._named[number] = name
 
     def doubt(self, now: float) -> None:
         """Everything is asked anew from now on; a listing begun before does not count either."""
@@ -288,15 +316,15 @@ class Directory:
             if not known.lookups:
                 self._drop(name)
 
-    def doubt_name(self, name: bytes) -> None:
-        """One name is asked anew. Its youngest knowledge becomes an answer of no age."""
+    def doubt_name(self, name: bytes, now: float) -> None:
+        """One name is asked anew. Its youngest knowledge becomes an answer of no age, whatever a listing begun before says."""
         known = self.asked.get(name)
         if known is None:
             entry = self.find(name)
             kind, version = (ABSENT, None) if entry is None else (entry.kind, entry.version)
             known = self.asked[name] = Known(kind, NEVER, version)
         known.shown_at = NEVER
-        known.doubted = True
+        known.doubted = now
 
     # What the kernel remembers -------------------------------------------------------------------------------------
 
@@ -305,17 +333,14 @@ class Directory:
         if entry.row >= 0 and self.listing is not None:
             self.listing.lookups[entry.row] += 1
         else:
-            self.remember(entry.name, 1)
+            self.remember(entry.name, entry.number, 1)
 
-    def remember(self, name: bytes, count: int) -> None:
+    def remember(self, name: bytes, number: int, count: int) -> None:
         listing = self.listing
         if listing is not None and (row := listing.find(name)) >= 0:
             listing.lookups[row] += count
-            return
-        known = self.asked.get(name)
-        if known is None:  # a row of a handle's older snapshot
-            known = self.asked[name] = Known(ABSENT, NEVER)
-        known.lookups += count
+        else:  # asked about by itself, or a row of a handle's older snapshot
+            self._remember_gone(name, number, count)
 
     def forget(self, name: bytes, count: int) -> bool:
         """Takes back; True when the kernel now remembers nothing of this name."""
@@ -327,14 +352,14 @@ class Directory:
         if known is None:
             return True
         known.lookups = max(known.lookups - count, 0)
-        if known.lookups == 0 and known.kind == ABSENT and known.shown_at == NEVER:
+        if known.lookups == 0 and known.kind == ABSENT and known.doubted == NEVER:
             self._drop(name)
         return known.lookups == 0
 
     def _drop(self, name: bytes) -> None:
         known = self.asked.pop(name)
-        if name not in self.renumbered and known.kind != ABSENT:
-            self._named.pop(self.number_of(name, known.kind), None)
+        if self.renumbered.get(name) != known.number:
+            self._named.pop(known.number, None)
 
     def take_lookups(self, name: bytes) -> int:
         """What the kernel remembers of a name, which from now on counts for an inode that has left it."""

@@ -40,13 +40,17 @@ class Eviction:
             self._shrink(directory)
 
     def remembered(self, folder: Directory, count: int) -> None:
-        """The kernel remembers `count` more (or fewer) look-ups of names in a folder."""
+        """The kernel remembers `count` more look-ups of names in a folder."""
         self.known += count
-        if self.known <= self._config.known_inodes:
-            self._ask_above = self._config.known_inodes
-        elif self.known > self._ask_above:
+        if self.known > self._ask_above:
             self._ask_above = self.known + self._config.known_inodes // 20  # time for the kernel to act
             self._relieve(folder)
+
+    def forgotten(self, count: int) -> None:
+        """The kernel gave back look-ups, of whatever: names that left the tree were counted when it learnt them."""
+        self.known = max(self.known - count, 0)
+        if self.known <= self._config.known_inodes:
+            self._ask_above = self._config.known_inodes
 
     def _shrink(self, last: Directory) -> None:
         for directory in list(self._used):

@@ -35,11 +35,11 @@ class Filesystem:
         self._wall_clock = wall_clock
         inodes = Inodes()
         versions = Versions(inodes, content, kernel)
-        eviction = Eviction(config, inodes, kernel)
+        self._eviction = Eviction(config, inodes, kernel)
         asking = Asking(versions)
         walking = Walking(asking, config)
         self._mounts = Mounts(inodes, kernel)
-        self._naming = Naming(inodes, asking, walking, eviction)
+        self._naming = Naming(inodes, asking, walking, self._eviction)
         self._opening = Opening(inodes, self._naming, asking, versions, Siblings(content, config))
         self._inspector = TreeInspector(self._mounts, asking, walking, self._opening, kernel)
 
@@ -111,7 +111,7 @@ class Filesystem:
         return await self._inspector.invalidate(path)
 
     async def files_below(self, path: str) -> Sequence[str]:
-        return await self._inspector.files_below(path)
+        return await self._inspector.files_below(path, self._eviction)
 
     async def warm(self, path: str) -> int:
         return await self._inspector.warm(path, self._content)

@@ -50,11 +50,13 @@ class Pinned:
 
 
 class Inodes:
-    """State: `directories` and `pinned` by number, `_buckets` by the upper bits of the numbers in a folder."""
+    """State: `directories` and `pinned` by number, `orphans` (numbers of pinned files whose folder left the tree), `_buckets` by
+    the upper bits of the numbers in a folder."""
 
     def __init__(self) -> None:
         self.directories: dict[int, Directory] = {}
         self.pinned: dict[int, Pinned] = {}
+        self.orphans: set[int] = set()
         self._buckets: dict[int, list[Directory]] = {}
 
     def add(self, directory: Directory) -> None:
@@ -84,6 +86,7 @@ class Inodes:
         for pinned in list(self.pinned.values()):
             if self.directories.get(pinned.folder.number) is not pinned.folder:
                 pinned.orphaned = True
+                self.orphans.add(pinned.number)
                 self.let_go(pinned)
 
     def let_go(self, pinned: Pinned) -> None:
@@ -91,6 +94,13 @@ class Inodes:
         left = pinned.orphaned or (pinned.replaced and pinned.lookups <= 0)
         if left and not pinned.handles and self.pinned.get(pinned.number) is pinned:
             del self.pinned[pinned.number]
+            self.orphans.discard(pinned.number)
+
+    def adopt(self, pinned: Pinned, entry: Entry, source: Source) -> None:
+        """The folder of an orphan came back, and with it the very version that is still open."""
+        pinned.folder, pinned.source, pinned.orphaned, pinned.replaced = entry.folder, source, False, False
+        entry.folder.opened[entry.name] = pinned.number
+        self.orphans.discard(pinned.number)
 
     def place(self, number: int) -> tuple[Directory, bytes]:
         """The folder and name of a number that is no Directory. Stale: nothing has this number any more."""

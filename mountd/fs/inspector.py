@@ -8,6 +8,7 @@ from mountd.content.interface import Content
 from mountd.errors import IsADirectory, NoEntry, NotADirectory, Unsupported
 from mountd.fs.asking import Asking
 from mountd.fs.directory import Directory, Entry
+from mountd.fs.eviction import Eviction
 from mountd.fs.interface import KernelCache, OpenFile, PathReport
 from mountd.fs.listing import ABSENT, FILE, FOLDER, HIDDEN, LINK
 from mountd.fs.mounts import Mounts
@@ -94,7 +95,7 @@ class TreeInspector:
 
     def _doubt_name(self, folder: Directory, name: bytes) -> int:
         entry = folder.find(name)
-        folder.doubt_name(name)
+        folder.doubt_name(name, trio.current_time())
         self._kernel.forget_entry(folder.number, name)
         if entry is None or not entry.number:
             return 0
@@ -118,7 +119,7 @@ class TreeInspector:
             touched += self._doubt(child)
         return touched
 
-    async def files_below(self, path: str) -> Sequence[str]:
+    async def files_below(self, path: str, eviction: Eviction) -> Sequence[str]:
         here = await self.find(path)
         if isinstance(here, Entry):
             return [here.folder.path_of(here.name)] if here.kind == FILE else []
@@ -127,6 +128,7 @@ class TreeInspector:
         while waiting:
             directory = waiting.pop()
             waiting.extend(await self._files_in(directory, found))
+            eviction.used(directory)
         return sorted(found)
 
     async def _files_in(self, directory: Directory, found: list[str]) -> list[Directory]:

@@ -31,12 +31,13 @@ _NO_VERSION = Version("", "", 0, FOLDER_TIME_NS)
 class OpenDirectory:
     """State: the snapshot that a handle lists, taken when its first row is asked for."""
 
-    __slots__ = ("directory", "listing", "mounted")
+    __slots__ = ("directory", "listing", "mounted", "shown_at")
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
         self.listing: Listing | None = None
         self.mounted: list[Directory] = []
+        self.shown_at = freshness.NEVER
 
 
 class Naming:
@@ -61,6 +62,8 @@ class Naming:
         entry = await self._asking.entry(folder, name)
         if entry.kind == ABSENT:
             folder.absent_since = entry.shown_at
+            if folder.listing is not None:
+                self._eviction.used(folder)
             raise NoEntry(f"{folder.path_of(name)} does not exist.")
         folder.remember_entry(entry)
         self._eviction.used(folder)
@@ -101,12 +104,14 @@ class Naming:
         return entry
 
     async def check(self, directory: Directory) -> None:
-        """NoEntry when a folder is known to be gone. Folders of the mount table never are."""
+        """NoEntry when a folder is known to be gone. Folders of the mount table never are. A listing with entries says that its
+        folder is there; an empty one says nothing."""
         parent = directory.parent
         if parent is None or parent.mounted.get(directory.name) is directory:
             return
         mapped = directory.mapped
-        if mapped is not None and freshness.is_fresh(directory.listed_at, trio.current_time(), mapped.ttl):
+        lists = directory.listing is not None and len(directory.listing) > 0
+        if lists and mapped is not None and freshness.is_fresh(directory.listed_at, trio.current_time(), mapped.ttl):
             return
         entry = await self._asking.entry(parent, directory.name)
         if entry.kind != FOLDER:
@@ -117,22 +122,22 @@ class Naming:
             self._forget(number, taken)
 
     def _forget(self, number: int, taken: int) -> None:
-        pinned = self._inodes.pinned.get(number)
-        if pinned is not None and pinned.replaced:
-            pinned.lookups -= taken
-            self._inodes.let_go(pinned)
-            return
         directory = self._inodes.directories.get(number)
         if directory is not None and (
             directory.parent is None or directory.parent.mounted.get(directory.name) is directory
         ):
             directory.lookups = max(directory.lookups - taken, 0)
             return
+        self._eviction.forgotten(taken)
+        pinned = self._inodes.pinned.get(number)
+        if pinned is not None and pinned.replaced:
+            pinned.lookups -= taken
+            self._inodes.let_go(pinned)
+            return
         try:
             folder, name = self._inodes.place(number)
         except Stale:  # of a mapping that is gone: its folder went with it
             return
-        self._eviction.remembered(folder, -taken)
         if folder.forget(name, taken) and pinned is not None and not pinned.handles and not pinned.orphaned:
             del self._inodes.pinned[number]
             folder.opened.pop(name, None)
@@ -173,6 +178,7 @@ class Naming:
         if directory.mapped is not None:
             await self._walking.prepare(directory)
             opened.listing = await self._asking.listing(directory)
+            opened.shown_at = directory.listed_at
             if opened.listing is not None and not len(opened.listing):
                 await self.check(directory)
             self._eviction.used(directory)
@@ -187,7 +193,9 @@ class Naming:
         shift = len(opened.mounted)
         current = directory.listing is not None and directory.listing.lookups is listing.lookups
         special = bool(directory.renumbered or directory.mounted or not current)
-        timeout = freshness.remaining(directory.listed_at, trio.current_time(), mapped.ttl, FOREVER)
+        # Rows of an older snapshot are as old as it; NEVER where they were invalidated since.
+        shown_at = min(opened.shown_at, directory.listed_at)
+        timeout = freshness.remaining(shown_at, trio.current_time(), mapped.ttl, FOREVER)
         kinds, numbers, sizes, modified = listing.kinds, listing.numbers, listing.sizes, listing.modified
         lookups, name_of = listing.lookups, listing.name
         modes = [mapped.mode(kind) for kind in range(ABSENT)]
@@ -200,7 +208,7 @@ class Naming:
                 continue
             if special:
                 number = directory.renumbered.get(name, number) if kind != FOLDER else number
-                directory.remember(name, 1)
+                directory.remember(name, number, 1)
             else:
                 lookups[row - 1] += 1
             time = modified[row - 1] if kind != FOLDER else FOLDER_TIME_NS

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from itertools import count
 
+import trio
+
 from mountd.content.interface import Content, OpenContent, Source
 from mountd.errors import Archived, BadHandle, IsADirectory, NoEntry, NotFound, PreconditionFailed, ReadOnly, Stale
 from mountd.fs.asking import Asking
@@ -85,7 +87,7 @@ class Opening:
 
     def _pin(self, entry: Entry, inode: int) -> Pinned:
         pinned = self._inodes.pinned.get(inode)
-        if pinned is None or pinned.orphaned:
+        if pinned is None:
             assert entry.folder.mapped is not None
             pinned = self._inodes.pinned[inode] = Pinned(entry, entry.folder.mapped.source)
             entry.folder.opened[entry.name] = inode
@@ -129,7 +131,7 @@ class Opening:
         try:
             return bytes(await opened.read(0, min(entry.version.size, _LONGEST_LINK)))
         except (PreconditionFailed, NotFound) as error:
-            entry.folder.doubt_name(entry.name)
+            entry.folder.doubt_name(entry.name, trio.current_time())
             raise Stale(f"{entry.folder.path_of(entry.name)} was replaced in the storage.") from error
         finally:
             opened.close()
