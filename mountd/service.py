@@ -50,12 +50,13 @@ def raise_file_limit() -> int:
 def private_directory(path: Path, purpose: str) -> Path:
     """Makes `path` (and its parents) if needed, for this user only. One of ours that others can reach is closed to them
     while it is empty; with something in it, it is refused: what is there may not be ours, or not what we wrote."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = path.stat()
-    ours = path.is_dir() and status.st_uid == os.geteuid()
-    if ours and status.st_mode & 0o077 and not any(path.iterdir()):
-        path.chmod(0o700)
+    with _usable(path, purpose):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
+        ours = path.is_dir() and status.st_uid == os.geteuid()
+        if ours and status.st_mode & 0o077 and not any(path.iterdir()):
+            path.chmod(0o700)
+            status = path.stat()
     if not ours or status.st_mode & 0o077:
         raise DirectoryUnsafe(
             f"The {purpose} directory {path} must belong to uid {os.geteuid()} with mode 0700; it belongs to uid "
@@ -68,14 +69,27 @@ def private_directory(path: Path, purpose: str) -> Path:
 @contextmanager
 def sole_owner(directory: Path, purpose: str) -> Iterator[None]:
     """Holds `directory` against a second daemon; AlreadyRunning names the first one's pid. The kernel releases it at death."""
-    descriptor = os.open(directory / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with _usable(directory, purpose):
+        descriptor = os.open(directory / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _lock(descriptor, directory, purpose)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with _usable(directory, purpose):
+            _lock(descriptor, directory, purpose)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _usable(directory: Path, purpose: str) -> Iterator[None]:
+    """What the system says of a directory, as a sentence: the wrong owner, a file in its place, a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise DirectoryUnsafe(
+            f"The {purpose} directory {directory} cannot be used: {error.strerror}.", remedy="Choose another one."
+        ) from error
 
 
 def owner_of(directory: Path) -> int | None:

@@ -1,5 +1,6 @@
 """What the daemon asks of its host: ownership of directories, limits, the service manager."""
 
+import errno
 import os
 import resource
 import socket
@@ -79,3 +80,22 @@ def test_file_limit_is_raised_as_far_as_permitted():
         assert in_force == min(hard, service.WANTED_FILES) or hard == resource.RLIM_INFINITY
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_directory_that_cannot_be_made_is_a_sentence(tmp_path, place):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DirectoryUnsafe, match=r"state directory .* cannot be used: (File exists|Not a directory)"):
+        service.private_directory(tmp_path / place, "state")
+
+
+def test_a_directory_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
+    def full(*arguments, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(service.os, "open", full)
+    with (
+        pytest.raises(DirectoryUnsafe, match="state directory .* cannot be used: No space left"),
+        service.sole_owner(tmp_path, "state"),
+    ):
+        pytest.fail("it is not ours")
