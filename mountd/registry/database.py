@@ -70,21 +70,22 @@ def create(path: Path, facts: dict[str, bytes]) -> None:
     """A new registry holding these facts. It is built under another name and linked into place, so that a crash or a
     second process leaves either no registry or a whole one; an existing one is kept."""
     draft = path.with_name(f"{path.name}.new-{secrets.token_hex(8)}")
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    try:
-        with _translated(path), closing(_connected(draft, "rw")) as connection:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            _migrate(connection)
-            with _transaction(connection):
-                connection.executemany("INSERT INTO facts VALUES (?, ?)", list(facts.items()))
+    with _translated(path):
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass  # made by a second process meanwhile: that one is the registry
-    finally:
-        for leftover in (draft, *(draft.with_name(draft.name + suffix) for suffix in ("-wal", "-shm"))):
-            leftover.unlink(missing_ok=True)
-    sync_directory(path.parent)
+            with closing(_connected(draft, "rw")) as connection:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                _migrate(connection)
+                with _transaction(connection):
+                    connection.executemany("INSERT INTO facts VALUES (?, ?)", list(facts.items()))
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass  # made by a second process meanwhile: that one is the registry
+        finally:
+            for leftover in (draft, *(draft.with_name(draft.name + suffix) for suffix in ("-wal", "-shm"))):
+                leftover.unlink(missing_ok=True)
+        sync_directory(path.parent)
 
 
 def private_directory(path: Path) -> Path:

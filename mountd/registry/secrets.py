@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from mountd.errors import DirectoryUnsafe, WrongKey
+from mountd.errors import DirectoryUnsafe, RegistryUnavailable, WrongKey
 
 CREDENTIAL = "mountd-registry-key"
 """Name of the systemd credential (LoadCredential=) that holds the key, where there is one."""
@@ -85,6 +85,17 @@ def read_key(path: Path) -> bytes:
 
 def make_key(path: Path) -> bytes:
     """A new key in `path`, on disk before this returns; the one that is there if somebody else was quicker."""
+    try:
+        _write_key(path)
+    except OSError as error:
+        raise RegistryUnavailable(
+            f"The registry's key file {path} cannot be made: {error.strerror}.",
+            remedy="Check the disk and the directory's permissions.",
+        ) from error
+    return read_key(path)
+
+
+def _write_key(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -100,7 +111,6 @@ def make_key(path: Path) -> bytes:
     finally:
         draft.unlink()
     sync_directory(path.parent)
-    return read_key(path)
 
 
 def sync_directory(path: Path) -> None:

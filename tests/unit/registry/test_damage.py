@@ -1,5 +1,6 @@
 """A registry that is damaged, newer, or under another key: refused with a sentence, and left as it is."""
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -170,3 +171,17 @@ def test_a_named_key_file_that_is_missing_is_not_made(tmp_path: Path, state: Pat
     with pytest.raises(WrongKey, match="cannot be read"):
         Registry.open(state, tmp_path / "elsewhere.key")
     assert not (state / "registry.db").exists()
+
+
+@pytest.mark.parametrize("name", ["registry.key", "registry.db"])
+def test_a_first_start_on_a_full_disk_is_a_sentence(state: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    opened = os.open
+
+    def full(path: Path, *arguments: int, **named: int) -> int:
+        if Path(path).name.startswith(name + "."):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(RegistryUnavailable, match="No space left"):
+        Registry.open(state)
