@@ -13,7 +13,10 @@ from mountd.settings import Unit, setting
 class NetworkConfig:
     """The way to the network, the same for every library in use."""
 
-    proxy: str = setting("", "HTTP proxy URL for every storage and token request; empty: connect directly")
+    proxy: str = setting(
+        "",
+        "http://HOST:PORT for every storage and token request; empty: HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment",
+    )
     ca_file: str = setting(
         "",
         "PEM file of certificate authorities trusted beside the system's: private endpoints, intercepting proxies",

@@ -7,6 +7,7 @@ The instance metadata address is never behind a proxy.
 
 import ssl
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from mountd.errors import InvalidDefinition
@@ -39,13 +40,31 @@ def authorities(network: NetworkConfig) -> bytes:
 
 
 def proxy_for(network: NetworkConfig, scheme: str, host: str) -> str:
-    """The proxy's URL for requests to that host; "" for none."""
+    """The proxy's URL for requests to that host; "" for none. InvalidDefinition for one that cannot be."""
     if network.proxy:
-        return network.proxy
+        return _usable(network.proxy)
     proxies = getproxies()
     if proxy_bypass(host):
         return ""
-    return proxies.get(scheme, "") or proxies.get("all", "")
+    return _usable(proxies.get(scheme, "") or proxies.get("all", ""))
+
+
+def _usable(proxy: str) -> str:
+    """With its scheme, which may be left out, as everywhere. It may hold a password, so it is never said."""
+    if not proxy:
+        return ""
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0  # the port can refuse
+    except ValueError:
+        good = False
+    if not good:
+        raise InvalidDefinition(
+            "The proxy is not a URL of http or https.",
+            remedy="Write http://HOST:PORT as stores.proxy, or in HTTPS_PROXY of the environment.",
+        )
+    return url
 
 
 def identity_options(network: NetworkConfig) -> dict[str, Any]:

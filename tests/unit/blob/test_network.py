@@ -6,6 +6,7 @@ import select
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from mountd.definitions import ClientSecret, DatastoreDefinition, DatastoreKind, Secret
 from mountd.emulator import Emulator
 from mountd.errors import InvalidDefinition, StoreError, Unavailable, UnknownAccount
+from mountd.stores.blob import BlobStore
 from mountd.stores.config import NetworkConfig
 from mountd.stores.network import proxy_for
 from mountd.types import Version
@@ -126,8 +128,6 @@ async def test_an_unknown_authority_is_refused(tls_emulator: Emulator) -> None:
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_a_file_of_authorities_that_is_none(tmp_path: Path, emulator: Emulator, content: str | None) -> None:
-    from mountd.stores.blob import BlobStore
-
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content)
@@ -145,6 +145,23 @@ def test_the_environments_proxy_is_everyones(monkeypatch: pytest.MonkeyPatch) ->
     assert proxy_for(NetworkConfig(), "https", "a.example") == "http://proxy:3128"
     assert proxy_for(NetworkConfig(), "https", "x.near.example") == ""
     assert proxy_for(NetworkConfig(proxy="http://ours:1"), "https", "x.near.example") == "http://ours:1"
+
+
+@pytest.mark.parametrize("proxy", ["proxy:3128", "u:s3cret@proxy:3128"])
+def test_a_proxy_without_its_scheme_is_http_as_it_is_for_curl(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    assert proxy_for(NetworkConfig(), "https", "a.example") == f"http://{proxy}"
+    assert proxy_for(NetworkConfig(proxy=proxy), "https", "a.example") == f"http://{proxy}"
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["socks5://u:s3cret@h:1", "http://u:s3cret@[::1", "http://u:s3cret@h:99999", "http://u:s3cret@h:abc", "http://"],
+)
+def test_a_proxy_that_cannot_be_is_refused_without_its_password(emulator: Emulator, proxy: str) -> None:
+    with pytest.raises(InvalidDefinition, match="proxy") as caught:
+        BlobStore(on_emulator(emulator), NetworkConfig(proxy=proxy))
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(
