@@ -1,6 +1,7 @@
 """What the disk tier holds, in memory: for each key, where its spans are.
 
-A span is packed into one integer (a few dozen bytes instead of some hundred): 100,000 small files cost about 25 MB less that way.
+A span is packed into one integer (a few dozen bytes instead of some hundred): a small file costs about 200 bytes here. Spans are
+filed by key and stretch of it, so that a look-up in a key of 100,000 spans costs what it does in one of ten.
 Shared by the trio thread and the disk's own: every call takes the lock for as long as it touches a dictionary.
 """
 
@@ -9,7 +10,10 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from mountd.content.extents import Record
-from mountd.rules.blocks import GRAIN
+from mountd.rules.blocks import GRAIN, RANGE
+
+STRETCH = RANGE  # no span is longer: one that covers a place begins in the place's stretch or in the one before
+KEY = 16  # bytes of a key's digest; behind it, from the second stretch on, the stretch's number
 
 
 class Span(NamedTuple):
@@ -22,13 +26,16 @@ class Span(NamedTuple):
 
 
 class DiskIndex:
-    """Mutable state: `_spans` by key's digest, `_extents` (number → digests in it) in the order they leave, `_hits`."""
+    """Mutable state: `_spans` by place (a key's digest and stretch), `count` of them, `_last` (a key's last stretch, where it has
+    several), `_extents` (number → places in it) in the order they leave, `_hits`."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._spans: dict[bytes, tuple[int, ...]] = {}
+        self._last: dict[bytes, int] = {}
         self._extents: OrderedDict[int, list[bytes]] = OrderedDict()
         self._hits: set[int] = set()
+        self.count = 0
 
     def open_extent(self, number: int) -> None:
         with self._mutex:
@@ -37,25 +44,24 @@ class DiskIndex:
     def add(self, extent: int, record: Record) -> None:
         with self._mutex:
             if record.dropped:
-                self._spans.pop(record.digest, None)
+                self._drop(record.digest)
                 return
             if extent not in self._extents:
                 return
-            packed = _pack(record, extent)
-            self._spans[record.digest] = (packed, *self._spans.get(record.digest, ()))
-            self._extents[extent].append(record.digest)
+            place, stretch = _place(record.digest, record.start), record.start // STRETCH
+            if stretch > self._last.get(record.digest, 0):
+                self._last[record.digest] = stretch
+            self._spans[place] = (_pack(record, extent), *self._spans.get(place, ()))
+            self._extents[extent].append(place)
+            self.count += 1
 
     def find(self, key: bytes, tag: int, start: int, stop: int) -> list[Span]:
         """Spans that together hold [start, stop), in order; empty if any of it is missing."""
         with self._mutex:
-            packed = self._spans.get(key)
-            if not packed:
-                return []
-            spans = [_unpack(number) for number in packed if number & 0xFFFFFFFF == tag]
             found: list[Span] = []
             at = start
             while at < stop:
-                span = next((span for span in spans if span.start <= at < span.stop), None)
+                span = self._covering(key, tag, at)
                 if span is None:
                     return []
                 found.append(span)
@@ -66,7 +72,7 @@ class DiskIndex:
     def held(self, key: bytes, tag: int) -> int:
         """Bytes held of one version, each counted once."""
         with self._mutex:
-            packed = self._spans.get(key, ())
+            packed = [number for place in self._places(key) for number in self._spans.get(place, ())]
         total = at = 0
         for span in sorted(_unpack(number) for number in packed if number & 0xFFFFFFFF == tag):
             total += max(span.stop - max(span.start, at), 0)
@@ -75,25 +81,20 @@ class DiskIndex:
 
     def drop(self, key: bytes) -> bool:
         with self._mutex:
-            return self._spans.pop(key, None) is not None
+            return self._drop(key)
 
     def drop_span(self, key: bytes, lost: Span) -> None:
         """A record that turned out damaged."""
         with self._mutex:
-            kept = tuple(number for number in self._spans.get(key, ()) if _unpack(number) != lost)
-            if kept:
-                self._spans[key] = kept
-            else:
-                self._spans.pop(key, None)
+            place = _place(key, lost.start)
+            self._keep(place, tuple(number for number in self._spans.get(place, ()) if _unpack(number) != lost))
 
     def drop_extent(self, extent: int) -> None:
         with self._mutex:
-            for key in self._extents.pop(extent, ()):
-                kept = tuple(number for number in self._spans.get(key, ()) if _unpack(number).extent != extent)
-                if kept:
-                    self._spans[key] = kept
-                else:
-                    self._spans.pop(key, None)
+            for place in self._extents.pop(extent, ()):
+                self._keep(
+                    place, tuple(number for number in self._spans.get(place, ()) if _unpack(number).extent != extent)
+                )
             self._hits.discard(extent)
 
     def leaving(self, spared: int) -> int | None:
@@ -110,11 +111,51 @@ class DiskIndex:
     def keep_only(self, keys: set[bytes]) -> tuple[list[bytes], list[int]]:
         """Drops all keys but these; gives the keys dropped and the extents in which nothing is left."""
         with self._mutex:
-            dropped = [key for key in self._spans if key not in keys]
+            dropped = list({place[:KEY] for place in self._spans} - keys)
             for key in dropped:
-                del self._spans[key]
+                self._drop(key)
             used = {_unpack(number).extent for packed in self._spans.values() for number in packed}
             return dropped, [extent for extent in self._extents if extent not in used]
+
+    # With the lock held ----------------------------------------------------------------------------------------------
+
+    def _covering(self, key: bytes, tag: int, at: int) -> Span | None:
+        """The youngest span of a version that has this place, wherever it begins."""
+        for start in (at, at - STRETCH) if at >= STRETCH else (at,):
+            for number in self._spans.get(_place(key, start), ()):
+                if number & 0xFFFFFFFF == tag:
+                    span = _unpack(number)
+                    if span.start <= at < span.stop:
+                        return span
+        return None
+
+    def _places(self, key: bytes) -> list[bytes]:
+        return [_place(key, stretch * STRETCH) for stretch in range(self._last.get(key, 0) + 1)]
+
+    def _drop(self, key: bytes) -> bool:
+        gone = [self._spans.pop(place, ()) for place in self._places(key)]
+        self._last.pop(key, None)
+        count = sum(map(len, gone))
+        self.count -= count
+        return count > 0
+
+    def _keep(self, place: bytes, kept: tuple[int, ...]) -> None:
+        self.count -= len(self._spans.get(place, ())) - len(kept)
+        if kept:
+            self._spans[place] = kept
+            return
+        self._spans.pop(place, None)
+        key = place[:KEY]
+        last = self._last.pop(key, 0)
+        while last and _place(key, last * STRETCH) not in self._spans:
+            last -= 1
+        if last:
+            self._last[key] = last
+
+
+def _place(key: bytes, start: int) -> bytes:
+    stretch = start // STRETCH
+    return key if not stretch else key + stretch.to_bytes(5, "little")
 
 
 def _pack(record: Record, extent: int) -> int:

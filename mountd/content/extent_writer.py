@@ -17,11 +17,13 @@ from mountd import metrics
 from mountd.content.config import CacheConfig
 from mountd.content.disk_index import DiskIndex
 from mountd.content.extents import MAGIC, Record, digest, encode, encode_drop, tag
+from mountd.rules.blocks import GRAIN
 from mountd.types import MiB, StoreIdentity, Version
 
 log = logging.getLogger(__name__)
 
 EXTENT = 8 * MiB  # a GiB is 128 files, and the least that leaves at once
+FEWEST_SPANS = 200_000  # of an index are always allowed (40 MB): beyond, one for each grain the disk may hold
 REST = 10.0  # seconds without a write after one failed: a full disk is not asked again for each block
 
 
@@ -34,6 +36,7 @@ class ExtentWriter:
         self._limit = config.disk
         self._floor = config.disk_free
         self._extent = min(EXTENT, config.disk // 4)
+        self._most_spans = max(FEWEST_SPANS, config.disk // GRAIN)
         self._sizes: dict[int, int] = {}
         self._number = 0
         self._file = -1
@@ -149,8 +152,10 @@ class ExtentWriter:
         counter.inc()
 
     def _make_room(self, size: int) -> bool:
-        """Has extents leave until `size` fits under the limit and above the floor."""
-        while self.bytes + size > self._limit or self._free() < self._floor + size:
+        """Has extents leave until `size` fits under the limit and above the floor, and the index into its memory."""
+        while (
+            self.bytes + size > self._limit or self._index.count > self._most_spans or self._free() < self._floor + size
+        ):
             leaving = self._index.leaving(self._number if self._file >= 0 else -1)
             if leaving is None:
                 return False
