@@ -149,6 +149,8 @@ def _read(top: Node, path: Path, problems: Problems) -> Configuration:
     defaults = children.get("mapping_defaults")
     presets = read_presets(children.get("presets"), elsewhere)
     base = read_options(defaults.children() if defaults else {}, MappingOptions(), presets, elsewhere)
+    # Again, on the defaults that may have named one of them.
+    presets = read_presets(children.get("presets"), elsewhere, base)
     mappings = read_mappings(children.get("mappings"), base, presets, elsewhere)
     for section, names, sentence in impossible(sections):
         said = children[section].children()

@@ -143,7 +143,7 @@ def read_options(
     presets: Mapping[str, MappingOptions],
     elsewhere: Mapping[str, str],
 ) -> MappingOptions:
-    """`base`, then the preset, then the keys themselves."""
+    """The preset, or `base` where none is named; then the keys themselves."""
     said = read_values(children, OPTIONS, elsewhere)
     name = said.get("preset", "")
     if name and name not in presets:
@@ -156,9 +156,11 @@ def read_options(
     return options
 
 
-def read_presets(node: Node | None, elsewhere: Mapping[str, str]) -> dict[str, MappingOptions]:
-    """The built-in ones and the file's."""
-    found = {name: replace(MappingOptions(preset=name), **preset.options) for name, preset in PRESETS.items()}
+def read_presets(
+    node: Node | None, elsewhere: Mapping[str, str], base: MappingOptions = _DEFAULT
+) -> dict[str, MappingOptions]:
+    """The built-in ones and the file's, each on `base`: a preset changes what it says, and nothing else."""
+    found = {name: replace(base, preset=name, **preset.options) for name, preset in PRESETS.items()}
     for name, child in (node.children() if node else {}).items():
         if name in PRESETS:
             child.problem("is a preset of mountd's own. Choose another name.")
@@ -167,7 +169,7 @@ def read_presets(node: Node | None, elsewhere: Mapping[str, str]) -> dict[str, M
         nested = children.pop("preset", None)
         if nested:
             nested.problem("does not belong here: a preset is not made of another one.")
-        found[name] = replace(read_options(children, MappingOptions(), {}, elsewhere), preset=name)
+        found[name] = replace(read_options(children, base, {}, elsewhere), preset=name)
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mountd.config import Configuration, load, with_places
+from mountd.config import Configuration, load, options_of, with_places
 from mountd.config.configuration import ABOUT
 from mountd.config.mappings import OPTIONS
 from mountd.definitions import (
@@ -106,6 +106,22 @@ def test_everything_a_file_can_say(write: Write, tmp_path: Path) -> None:
     assert (configuration.stores.requests_per_second, configuration.stores.deadline) == (12.5, 60.0)
     assert (configuration.logging.level, configuration.logging.format) == ("debug", "json")
     assert configuration.warnings == ()
+
+
+def test_a_preset_says_its_own_options_and_leaves_the_defaults(write: Write) -> None:
+    """A mapping with a preset is not readable for everybody where the file's defaults say that nothing is."""
+    configuration = load(write(EVERYTHING.replace("account_key: {file: KEY_FILE}", "method: default_chain")))
+    for mapping in configuration.mappings:
+        assert (mapping.options.file_mode, mapping.options.umask) == (0o600, 0o077)
+    assert {preset.umask for preset in configuration.presets.values()} == {0o077}
+    one_shot, _ = options_of(["preset=dataset_ro"], configuration)
+    assert (one_shot.umask, one_shot.freshness) == (0o077, Freshness.IMMUTABLE)
+
+
+def test_defaults_may_take_a_preset_themselves(write: Write) -> None:
+    text = "mountpoint: /m\nmapping_defaults: {preset: checkpoint, uid: 7}\nmappings: {/a: {datastore: x, preset: random_access}}\n"
+    options = load(write(text)).mappings[0].options
+    assert (options.uid, options.freshness, options.prefetch) == (7, Freshness.CLOSE_TO_OPEN, False)
 
 
 def test_anchors_and_merges(write: Write) -> None:
