@@ -22,11 +22,13 @@ from mountd import service
 from mountd.cli import sample
 from mountd.cli.places import places_of
 from mountd.emulator import ContainerHelper, Emulator
-from mountd.errors import MountdError, MountRefused
+from mountd.errors import DirectoryUnsafe, MountdError, MountRefused
 from mountd.fuse.mountpoint import unmount_and_wait
 from mountd.rules.names import spelled, spelled_blob
 
 CONTAINER = "sample"
+MARKER = ".mountd-demo"
+"""In a demo's folder from its first moment to its last: what has none is somebody's, and is not removed."""
 DATASTORE = "demo"
 START_SECONDS = 30.0
 
@@ -45,6 +47,11 @@ class Demo:
 
     def clean(self) -> None:
         """Ends what an earlier run left: its daemon, its mount, its folder."""
+        if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / MARKER).exists():
+            raise DirectoryUnsafe(
+                f"{self.folder} is not empty and not of a demo, which removes its folder at the end.",
+                remedy="Choose a folder that does not exist.",
+            )
         pid = service.owner_of(self.folder / "state")
         if pid is not None:
             self.say(f"ending the daemon of an earlier demo (pid {pid})")
@@ -53,8 +60,19 @@ class Demo:
             unmount_and_wait(str(self.mountpoint), START_SECONDS, pid=pid, lazy=True)
         except MountRefused:
             self._refuse_if_mounted()
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
+        self._remove()
+
+    def _remove(self) -> None:
+        """The marker last: a run that is killed on the way is still a demo's."""
+        if not self.folder.exists():
+            return
+        for child in self.folder.iterdir():
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child)
+            elif child.name != MARKER:
+                child.unlink()
+        (self.folder / MARKER).unlink(missing_ok=True)
+        self.folder.rmdir()
 
     def _refuse_if_mounted(self) -> None:
         """Nothing is removed below a mount: it would be removed from the storage, one day."""
@@ -62,8 +80,9 @@ class Demo:
             raise MountRefused(f"The mount of an earlier demo at {self.mountpoint} does not go away.")
 
     def prepare(self) -> None:
-        self.mountpoint.mkdir(parents=True)
-        self.folder.chmod(0o700)
+        self.folder.mkdir(mode=0o700, parents=True)
+        (self.folder / MARKER).touch()
+        self.mountpoint.mkdir()
         (self.folder / "config.yaml").write_text(
             f"mountpoint: {self.mountpoint}\nstate_dir: {self.folder}/state\ncache_dir: {self.folder}/cache\n"
             f"socket: {self.socket}\nlogging:\n  file: {self.folder}/mountd.log\n"

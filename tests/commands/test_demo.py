@@ -41,6 +41,15 @@ def test_without_a_terminal_it_proves_and_cleans_up(folder):
     assert mount_at(str(folder / "mnt")) is None
 
 
+def test_a_folder_that_is_not_a_demos_is_left_alone(folder):
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    done = run(folder)
+    assert done.returncode == 1
+    assert f"{folder} is not empty and not of a demo" in done.stderr
+    assert (folder / "thesis.txt").read_text() == "years of work"
+
+
 def started(folder: Path, stdin: int) -> "subprocess.Popen[bytes]":
     process = subprocess.Popen([BIN / "mountd", "demo", "--folder", folder], stdin=stdin, stdout=subprocess.DEVNULL)
     end = time.monotonic() + 60
