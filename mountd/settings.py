@@ -18,7 +18,6 @@ class Unit(Enum):
     RATE = auto()  # bytes a second: 100MiB
     MODE = auto()  # octal file mode: "0644"
     PATH = auto()  # an absolute path
-    NAMES = auto()  # a list of names
 
 
 def setting(default: Any, why: str, *, unit: Unit = Unit.PLAIN, shown: str = "") -> Any:  # noqa: ANN401  the field's annotation types it
