@@ -1,5 +1,6 @@
 """`mountd serve`, `check` and `unmount`: a configuration to a running daemon, and its end."""
 
+import logging
 from pathlib import Path
 
 import trio
@@ -7,14 +8,24 @@ import trio
 from mountd import config, logs, service
 from mountd.cli.places import places_of
 from mountd.daemon import Daemon, Plan
+from mountd.errors import MountdError
 from mountd.fuse.mountpoint import located, unmount_and_wait
+
+log = logging.getLogger(__name__)
 
 
 def serve(path: str) -> int:
     """Runs the service until it is asked to stop."""
     configuration = config.load(Path(path))
     logs.configure(configuration.logging)
-    trio.run(Daemon(Plan(configuration)).run)
+    try:
+        trio.run(Daemon(Plan(configuration)).run)
+    except MountdError:
+        raise
+    except Exception:
+        # Through the log, which stars secrets out: the interpreter's own last words would not.
+        log.exception("a bug ended the daemon")
+        return 1
     return 0
 
 

@@ -4,6 +4,7 @@ Its directories follow from its mountpoint, so that any number run side by side.
 """
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from mountd.errors import (
 
 if TYPE_CHECKING:
     from mountd.config import Configuration
+
+log = logging.getLogger(__name__)
 
 
 def mount(arguments: argparse.Namespace) -> int:
@@ -64,6 +67,12 @@ def _reported(run: Callable[[], None], parent: background.Parent) -> int:
         return _told(parent, "\n".join(error.problems), 2)
     except MountdError as error:
         return _told(parent, f"mountd: {error}", 2 if isinstance(error, BadRequest | InvalidDefinition) else 1)
+    except ImportError:
+        raise
+    except Exception:
+        # Into the log, where secrets are starred out, and which a mount in the background has alone.
+        log.exception("a bug ended the daemon")
+        return _told(parent, "mountd: a bug ended it; its log has the details.", 1)
     return 0
 
 
