@@ -14,6 +14,7 @@ from mountd.fs.directory import Directory, Entry, Known
 from mountd.fs.flights import Flights
 from mountd.fs.listing import ABSENT, FILE, FOLDER, Listing, kind_of
 from mountd.fs.mapped import Mapped
+from mountd.fs.told import Told
 from mountd.rules import freshness, names
 from mountd.types import ObjectInfo
 
@@ -34,8 +35,9 @@ class Shown(Protocol):
 class Asking:
     """State: only the questions in flight."""
 
-    def __init__(self, shown: Shown) -> None:
+    def __init__(self, shown: Shown, told: Told) -> None:
         self._shown = shown
+        self.told = told
         self._listings: Flights[bool] = Flights()
         self._names: Flights[Entry] = Flights()
 
@@ -69,7 +71,9 @@ class Asking:
 
     def adopt(self, folder: Directory, listing: Listing, asked_at: float) -> None:
         """A listing just built becomes what is known of the folder; one begun before an invalidation is of no age."""
-        folder.take(listing.finish(), asked_at if asked_at >= folder.doubted_at else freshness.NEVER)
+        listing.finish()
+        self.told.comes(folder, listing, trio.current_time())
+        folder.take(listing, asked_at if asked_at >= folder.doubted_at else freshness.NEVER)
         above = folder.parent
         while above is not None:
             above.below += len(listing)
@@ -154,7 +158,10 @@ class Asking:
         return self._learn(folder, name, answers.known(asked_at))
 
     def _learn(self, folder: Directory, name: bytes, known: Known) -> Entry:
-        return self._shown.learned(folder.learn(name, known))
+        before = folder.find(name)
+        entry = folder.learn(name, known)
+        self.told.learned(entry, before, trio.current_time())
+        return self._shown.learned(entry)
 
 
 class _Answers:

@@ -18,6 +18,7 @@ from mountd.fs.mounts import Mounts
 from mountd.fs.naming import Naming
 from mountd.fs.opening import Opening
 from mountd.fs.siblings import Siblings
+from mountd.fs.told import Told
 from mountd.fs.versions import Versions
 from mountd.fs.walking import Walking
 from mountd.rules.mount_table import MountTable
@@ -36,7 +37,7 @@ class Filesystem:
         inodes = Inodes()
         versions = Versions(inodes, content, kernel)
         self._eviction = Eviction(config, inodes, kernel)
-        asking = Asking(versions)
+        asking = Asking(versions, Told())
         walking = Walking(asking, config)
         self._mounts = Mounts(inodes, kernel)
         self._naming = Naming(inodes, asking, walking, self._eviction)

@@ -66,6 +66,7 @@ class Naming:
                 self._eviction.used(folder)
             raise NoEntry(f"{folder.path_of(name)} does not exist.")
         folder.remember_entry(entry)
+        self._asking.told.told(entry)
         self._eviction.used(folder)
         self._eviction.remembered(folder, 1)
         return entry_attributes(entry, trio.current_time())

@@ -88,6 +88,11 @@ class Opening:
     def _pin(self, entry: Entry, inode: int) -> Pinned:
         pinned = self._inodes.pinned.get(inode)
         if pinned is None:
+            if not self._asking.told.is_current(entry, trio.current_time()):
+                raise Stale(
+                    f"{entry.folder.path_of(entry.name)} has changed since its size was told.",
+                    remedy="Open the path again.",
+                )
             assert entry.folder.mapped is not None
             pinned = self._inodes.pinned[inode] = Pinned(entry, entry.folder.mapped.source)
             entry.folder.opened[entry.name] = inode

@@ -156,8 +156,7 @@ async def test_4_o_direct_asks_now(autojump_clock):
     await tree.put("a", b"old")
     await tree.rows("/")
     await tree.put("a", b"newer")
-    inode = await tree.inode("a")
-    handle = (await tree.fs.open(inode, os.O_DIRECT)).handle
+    handle = await tree.open("a", os.O_DIRECT)
     assert await tree.fs.read(handle, 0, 9) == b"newer"
 
 

@@ -38,7 +38,8 @@ async def test_what_the_kernel_holds_keeps_its_number_without_a_listing(autojump
         await tree.rows(f"/f{folder:02}")
     again = await tree.fs.attributes(first.inode)
     assert (again.inode, again.size) == (first.inode, first.size)
-    assert (await tree.fs.open(first.inode, 0)).handle
+    assert await tree.open("/f00/07")
+    assert await tree.inode("/f00/07") == first.inode
 
 
 async def test_the_kernel_is_asked_to_forget_above_the_bound_of_inodes(autojump_clock):
