@@ -14,7 +14,7 @@ from typing import Any
 import pyfuse3
 import trio
 
-from mountd.errors import MountdError
+from mountd.errors import Archived, Immutable, LeaseConflict, MountdError
 from mountd.fuse.errnos import errno_of
 from mountd.fuse.workers import Calls
 from mountd.metrics import BUGS, FUSE_OPERATIONS
@@ -48,6 +48,9 @@ RESULTS: dict[str, type | tuple[type, ...]] = {
     "write": int,
 }
 """What pyfuse3 takes as an answer: anything else is a TypeError outside of every handler, and the end of the mount."""
+
+EXPLAINED = (Archived, Immutable, LeaseConflict)
+"""Failures of one file that no errno explains: the log has the sentence (SEMANTICS 28)."""
 
 PASSED = (trio.Cancelled, KeyboardInterrupt, SystemExit, GeneratorExit)
 
@@ -167,6 +170,8 @@ def _answer(name: str, error: BaseException) -> int:
         return error.errno
     if isinstance(error, MountdError) and name not in UNSEEN:
         FUSE_OPERATIONS.labels(name, error.code).inc()
+        if isinstance(error, EXPLAINED):
+            log.warning("%s was refused: %s", name, error)
         return errno_of(error)
     FUSE_OPERATIONS.labels(name, "bug").inc()
     BUGS.labels(f"fuse.{name}").inc()
