@@ -26,4 +26,8 @@ def test_the_kernel_believes_no_longer_than_we_do():
 def test_a_folder_is_listed_when_it_was_asked_about_before():
     assert [worth_listing(asked, None, 100) for asked in range(3)] == [False, False, True]
     assert [worth_listing(asked, 100, 100) for asked in range(2)] == [False, True]
-    assert [worth_listing(asked, 1000, 100) for asked in (1, 4, 5)] == [False, False, True]  # ten pages, two requests each
+    assert [worth_listing(asked, 1000, 100) for asked in (1, 4, 5)] == [
+        False,
+        False,
+        True,
+    ]  # ten pages, two requests each
