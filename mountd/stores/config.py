@@ -66,6 +66,12 @@ class StoreConfig(NetworkConfig):
         "an open breaker lets one call try after this long, then after twice as long each time, up to the deadline",
         unit=Unit.DURATION,
     )
+    rotation_wait: float = setting(
+        3.0,
+        "a credential that was good is refused: so long its calls wait for a rotation, as keys are replaced at the storage "
+        "first; then readers have EACCES, at once from then on",
+        unit=Unit.DURATION,
+    )
     concurrency: int = setting(
         64,
         "requests at once to one datastore: 32 of 2 MiB fill a link with 10 ms to the first byte; twice that, for small ones",

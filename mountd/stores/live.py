@@ -1,9 +1,11 @@
 """The datastore as the rest of mountd sees it: a raw kind behind its protection, with a credential that can be changed.
 
 A LiveStore stays the same object for as long as the datastore is registered. `rotate` puts another raw store under it:
-calls in flight finish on the old one, and who leaves it last closes it. Nothing runs while nothing is asked.
+calls in flight finish on the old one, and who leaves it last closes it. A credential that was good and is refused has
+perhaps been replaced at the storage first: its calls wait a moment for the rotation. Nothing runs while nothing is asked.
 """
 
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -12,7 +14,7 @@ from typing import Protocol, TypeVar, cast
 import trio
 
 from mountd.definitions import DatastoreDefinition
-from mountd.errors import AccessDenied, Corrupt, InvalidDefinition, StoreError, Unsupported
+from mountd.errors import AccessDenied, ClockSkew, Corrupt, InvalidDefinition, StoreError, Unsupported
 from mountd.stores.config import StoreConfig
 from mountd.stores.health import HealthRecord
 from mountd.stores.interface import (
@@ -44,15 +46,22 @@ class Raw(Reader, Writer, Blocks, Leases, Protocol):
     """A kind with everything. What a store lacks is never called: `capabilities` is asked first."""
 
 
-class Generation:
-    """One raw store and the calls on it. Closed by the last call after it was replaced."""
+REFUSED_ANEW_SECONDS = 60.0
+"""A refusal this long after the last one begins a new wait; until then, calls on what stays refused fail at once."""
 
-    __slots__ = ("calls", "raw", "replaced")
+
+class Generation:
+    """One raw store and the calls on it. Closed by the last call after it was replaced. `accepted`: the storage has taken
+    its credential; `refused_at`: when calls began to wait for another."""
+
+    __slots__ = ("accepted", "calls", "raw", "refused_at", "replaced")
 
     def __init__(self, raw: Reader) -> None:
         self.raw = raw
         self.calls = 0
         self.replaced = False
+        self.accepted = False
+        self.refused_at = -math.inf
 
     async def close_if_left(self) -> None:
         if self.replaced and self.calls == 0:
@@ -78,6 +87,8 @@ class LiveStore:
         self._identity = self._generation.raw.identity
         self._health = HealthRecord(wall_clock)
         self._protection = Protection(definition.name, config, self._health, chance or random.Random())
+        self._patience = config.rotation_wait
+        self._rotated = trio.lowlevel.ParkingLot()
 
     def __repr__(self) -> str:
         return f"<LiveStore {self._protection.datastore} {self._identity} {self._health.state}>"
@@ -107,11 +118,13 @@ class LiveStore:
             )
         self._generation = Generation(raw)
         self._health.reset()
+        self._rotated.unpark_all()
         old.replaced = True
         await old.close_if_left()
 
     async def aclose(self) -> None:
         self._protection.close()
+        self._rotated.unpark_all()
         await self._generation.raw.aclose()
 
     # Reading -----------------------------------------------------------------------------------------------------
@@ -226,7 +239,25 @@ class LiveStore:
     # One request ---------------------------------------------------------------------------------------------------
 
     async def _run(self, operation: Operation, attempt: Callable[[Raw], Awaitable[T]], size: int = 0) -> T:
-        return await self._protection.run(operation, lambda: self._on_current(attempt), size)
+        while True:
+            generation = self._generation
+            try:
+                return await self._protection.run(operation, lambda: self._on_current(attempt), size)
+            except AccessDenied as refused:
+                if isinstance(refused, ClockSkew) or not await self._replaced_soon(generation):
+                    raise
+
+    async def _replaced_soon(self, generation: Generation) -> bool:
+        """Whether another credential comes while it is worth waiting for. A refused call has changed nothing."""
+        if not generation.accepted:
+            return generation is not self._generation
+        now = trio.current_time()
+        if now >= generation.refused_at + REFUSED_ANEW_SECONDS:
+            generation.refused_at = now
+        with trio.move_on_at(generation.refused_at + self._patience):
+            if generation is self._generation:
+                await self._rotated.park()
+        return generation is not self._generation
 
     async def _on_current(self, attempt: Callable[[Raw], Awaitable[T]]) -> T:
         """On the raw store of this moment; once more on its successor, if the credential was refused as it was replaced."""
@@ -234,7 +265,9 @@ class LiveStore:
             generation = self._generation
             generation.calls += 1
             try:
-                return await attempt(cast(Raw, generation.raw))
+                result = await attempt(cast(Raw, generation.raw))
+                generation.accepted = True
+                return result
             except AccessDenied:
                 if generation is self._generation:
                     raise

@@ -100,6 +100,33 @@ def test_sha256sum_goes_on_through_every_rotation(node: Node, tls_emulator: Emul
     assert digest == hashlib.sha256(pattern(0, LARGE)).hexdigest()
 
 
+def wait_for(emulator: Emulator, status: int) -> None:
+    """Until a GET was answered so."""
+    deadline = time.monotonic() + 20
+    while not any(served.status == status for served in emulator.requests):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_sha256sum_goes_on_though_its_key_is_void_before_the_new_one_is_given(node: Node, emulator: Emulator) -> None:
+    """As many replace a key: at the storage first. Its reads wait for a moment, and are asked again with the new one."""
+    filled(emulator)
+    node.serve("stores: {concurrency: 4}\n")
+    register(node, "data", emulator)
+    emulator.faults.set(Fault("bandwidth", ("GetBlob",), key="large.bin", bytes_per_second=4 * MIB))
+    with subprocess.Popen(["sha256sum", node.path / "data/large.bin"], stdout=subprocess.PIPE, text=True) as reading:
+        wait_for(emulator, 206)
+        emulator.rotate_key(KEY_2)
+        wait_for(emulator, 403)
+        words, environment = secret("account-key", KEY_2)
+        node.control("datastore", "rotate", "data", *words, **environment)
+        assert reading.poll() is None
+        emulator.faults.clear()
+        assert reading.stdout is not None
+        digest = reading.stdout.read().split()[0]
+    assert digest == hashlib.sha256(pattern(0, LARGE)).hexdigest()
+
+
 def test_an_open_file_outlives_the_key_it_was_opened_with(node: Node, emulator: Emulator) -> None:
     """While the key is void its reads are EACCES; with the new one the same descriptor reads on."""
     filled(emulator)

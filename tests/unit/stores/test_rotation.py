@@ -91,6 +91,57 @@ async def test_a_call_refused_while_the_credential_changed_is_asked_again_with_t
     assert live.health().state is HealthState.OK
 
 
+async def test_a_credential_replaced_at_the_storage_first_is_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+    """The key was regenerated, and a moment later the daemon is told: nobody has noticed."""
+    old, new = await pair()
+    live = Rotating(old, new).live
+    await live.stat("a")
+    old.behave = failing(refused)
+    async with trio.open_nursery() as nursery:
+        for name in ("a", "c", "d"):
+            nursery.start_soon(live.stat, name)
+        await trio.sleep(1)
+        assert live.health().state is HealthState.REFUSED
+        await live.rotate(definition())
+    assert live.health().state is HealthState.OK
+
+
+async def test_what_stays_refused_is_waited_for_once(autojump_clock: trio.testing.MockClock) -> None:
+    """The first calls wait the time that is configured, later ones not at all; nor does a credential that never was good."""
+    old, new = await pair()
+    live = Rotating(old, new).live
+    await live.stat("a")
+    old.behave = new.behave = failing(refused)
+    for seconds in (3.0, 0.0, 0.0):
+        began = trio.current_time()
+        with pytest.raises(AccessDenied):
+            await live.stat("a")
+        assert trio.current_time() - began == seconds
+    await live.rotate(definition())
+    began = trio.current_time()
+    with pytest.raises(AccessDenied):
+        await live.stat("a")
+    assert trio.current_time() == began
+
+
+async def test_a_closed_store_waits_for_no_credential(autojump_clock: trio.testing.MockClock) -> None:
+    old, new = await pair()
+    live = Rotating(old, new).live
+    await live.stat("a")
+    old.behave = failing(refused)
+    began = trio.current_time()
+
+    async def ask() -> None:
+        with pytest.raises(AccessDenied):
+            await live.stat("a")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        await trio.sleep(1)
+        await live.aclose()
+    assert trio.current_time() == began + 1
+
+
 @pytest.mark.parametrize("recursive", [True, False])
 @pytest.mark.parametrize("page_size", [1, 2, 3])
 async def test_a_listing_goes_on_behind_the_last_name_it_gave(recursive: bool, page_size: int) -> None:
