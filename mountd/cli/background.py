@@ -58,8 +58,14 @@ def in_background(child: Callable[[Parent], int]) -> int:
             sys.stderr.flush()
             os._exit(status)
     os.close(tell)
-    with os.fdopen(told, encoding="utf-8") as pipe:
-        word = pipe.read()
+    try:
+        with os.fdopen(told, encoding="utf-8") as pipe:
+            word = pipe.read()
+    except KeyboardInterrupt:
+        # The child has a session of its own, where the terminal's Ctrl-C does not come.
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+        raise
     if word == "\n":
         return 0
     print(word.strip() or "mountd: the daemon ended before the mount was usable.", file=sys.stderr)
