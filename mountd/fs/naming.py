@@ -200,12 +200,19 @@ class Naming:
         kinds, numbers, sizes, modified = listing.kinds, listing.numbers, listing.sizes, listing.modified
         lookups, name_of = listing.lookups, listing.name
         modes = [mapped.mode(kind) for kind in range(ABSENT)]
+        older, asked = directory.listing is not listing, directory.asked
         uid, gid = mapped.uid, mapped.gid
         start, row, left = len(rows), after - shift, limit - len(rows)
         while left > 0 and row < len(kinds):
             kind, number, name = kinds[row], numbers[row], name_of(row)
             row += 1
             if kind == HIDDEN or (special and name in directory.mounted):
+                continue
+            if older or name in asked:
+                if (attributes := _as_known(directory, name)) is not None:
+                    directory.remember(name, attributes.inode, 1)
+                    rows.append((name, attributes, row + shift))
+                    left -= 1
                 continue
             if special:
                 number = directory.renumbered.get(name, number) if kind != FOLDER else number
@@ -270,6 +277,13 @@ def pinned_attributes(pinned: Pinned) -> Attributes:
     time = pinned.version.modified_ns
     mode, timeout = mapped.file_mode, FOREVER if pinned.replaced else min(mapped.ttl, FOREVER)
     return Attributes(pinned.number, mode, pinned.version.size, time, time, mapped.uid, mapped.gid, 1, timeout)
+
+
+def _as_known(directory: Directory, name: bytes) -> Attributes | None:
+    """What a row must say whose name is known better by now: the kernel may have been told, and keeps what it hears last.
+    None where it is gone."""
+    entry = directory.find(name)
+    return None if entry is None or entry.kind == ABSENT else entry_attributes(entry, trio.current_time())
 
 
 def directory_attributes(directory: Directory, now: float) -> Attributes:

@@ -108,7 +108,7 @@ async def test_a_name_found_stale_stays_doubted_whatever_an_older_listing_says(a
     assert (await tree.fs.lookup(folder, b"a")).size == 5
 
 
-async def test_rows_of_an_older_snapshot_are_believed_no_longer_than_it(autojump_clock):
+async def test_rows_of_an_older_snapshot_say_what_is_known_by_now(autojump_clock):
     tree = Tree()
     for number in range(4):
         await tree.put(f"{number}", b"1")
@@ -118,7 +118,7 @@ async def test_rows_of_an_older_snapshot_are_believed_no_longer_than_it(autojump
     await tree.put("3", b"longer")
     assert (await tree.rows("/"))[b"3"].size == 6
     rest = await tree.fs.list_directory(handle, first[-1][2], 2)
-    assert [(row[1].size, row[1].timeout) for row in rest] == [(1, 0.0), (1, 0.0)]
+    assert [(row[1].size, row[1].timeout) for row in rest] == [(1, 10.0), (6, 10.0)]
 
 
 async def test_listings_made_for_warming_stay_within_the_bound(autojump_clock):

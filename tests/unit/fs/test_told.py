@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from mountd.definitions import Freshness, MappingOptions
-from mountd.errors import Stale
+from mountd.errors import NoEntry, Stale
 from tests.fixtures.asked_tree import Tree
 
 
@@ -80,16 +80,34 @@ async def test_the_kernel_has_forgotten_old_sizes_after_the_ttl(autojump_clock):
     assert (await tree.fs.open(inode, 0)).handle
 
 
-async def test_rows_of_an_older_snapshot_are_not_believed(autojump_clock):
-    """A handle of a directory lists one snapshot; what its rows say may be older than what is known by now."""
+@pytest.mark.parametrize("again", [1, 2])
+async def test_rows_say_what_was_learned_since_the_listing(autojump_clock, again):
+    """Else `ls` would give the kernel the old size of a file that it has opened with the new one."""
     tree = Tree()
     await tree.put("a", b"old")
     await tree.put("b", b"old")
-    handle = await tree.fs.open_directory(1)
-    (first,) = await tree.fs.list_directory(handle, 0, 1)
-    assert first[1].timeout > 0
-    await tree.put("b", b"newer")
-    await trio.sleep(11)
     await tree.rows("/")
-    (second,) = await tree.fs.list_directory(handle, first[2], 1)
-    assert (second[1].size, second[1].timeout) == (3, 0.0)
+    handle = await tree.open("a")
+    for number in range(again):
+        await tree.put("a", b"newer" + b"!" * number)
+        with pytest.raises(Stale):
+            await tree.fs.read(handle, 0, 9)
+        tree.fs.release(handle)
+        handle = await tree.open("a")
+    newer = await tree.look("a")
+    row = (await tree.rows("/"))[b"a"]
+    assert row == newer
+
+
+async def test_rows_of_names_found_absent_since_the_listing_are_gone(autojump_clock):
+    tree = Tree()
+    await tree.put("a", b"old")
+    await tree.put("b", b"old")
+    await tree.rows("/")
+    handle = await tree.open("a")
+    await tree.store.delete("a")
+    with pytest.raises(Stale):
+        await tree.fs.read(handle, 0, 9)
+    with pytest.raises(NoEntry):
+        await tree.look("a")
+    assert await tree.names("/") == [b"b"]
