@@ -43,10 +43,13 @@ class BlockContent:
         return VersionReader(self._cache, self._windows, shelf, source, prefetch=prefetch)
 
     def fetch_ahead(self, source: Source, versions: Sequence[Version]) -> int:
-        """As in content.interface; empty files and those too large for it have nothing to be fetched, and count as taken."""
+        """As in content.interface; empty files and those too large for it have nothing to be fetched, and count as
+        taken. Nothing is taken while too much of what was fetched so has left unread."""
         if not (self._prefetch and source.prefetch):
             return 0
         room = self._tier.room(source.reader.identity)
+        if room.credit <= 0:
+            return 0
         left = self._transfers.ahead_room(room)
         blocks: list[Block] = []
         taken = 0

@@ -16,7 +16,12 @@ from mountd.content.interface import Source
 from mountd.rules.blocks import GRAIN, GRAIN_BITS
 from mountd.rules.eviction import Evictable, Eviction, Share
 from mountd.rules.pace import Pace
-from mountd.types import Buffer, StoreIdentity, Version
+from mountd.types import Buffer, MiB, StoreIdentity, Version
+
+OVERHEAD = 1536  # bytes of memory that a block takes beside its own, measured: with its shelf, names and ghost
+
+WASTE = 32 * MiB  # of files fetched ahead may leave unread before no more are fetched: some folders are read at random
+EARNED = 8  # bytes that leave having been read allow one byte of waste again
 
 
 class State(IntEnum):
@@ -48,7 +53,10 @@ class Block(Evictable):
 
     def __init__(self, shelf: "Shelf", start: int, stop: int, source: Source) -> None:
         super().__init__(
-            stop - start, shelf.room.share(source.cache_share), (shelf.version.key, shelf.version.etag, start)
+            stop - start,
+            shelf.room.share(source.cache_share),
+            (shelf.version.key, shelf.version.etag, start),
+            overhead=OVERHEAD,
         )
         self.shelf = shelf
         self.start = start
@@ -90,15 +98,17 @@ class Shelf:
 
 
 class Room:
-    """One storage's shelves, by key (rarely more than one version each), and what was learnt about its pace."""
+    """One storage's shelves, by key (rarely more than one version each), what was learnt about its pace, and `credit`: the bytes
+    that fetching files ahead may still waste."""
 
-    __slots__ = ("_eviction", "_shares", "flight", "identity", "pace", "shelves")
+    __slots__ = ("_eviction", "_shares", "credit", "flight", "identity", "pace", "shelves")
 
     def __init__(self, identity: StoreIdentity, eviction: Eviction) -> None:
         self.identity = identity
         self.shelves: dict[str, list[Shelf]] = {}
         self.pace = Pace()
         self.flight = Flight()
+        self.credit = WASTE
         self._eviction = eviction
         self._shares: dict[float, Share] = {}
 
@@ -133,7 +143,7 @@ class Room:
 
 
 class MemoryTier:
-    """All rooms, their eviction and their budget. Mutable state: `rooms`, `held_bytes`."""
+    """All rooms, their eviction and their budget. Mutable state: `rooms`, `held_bytes` (what blocks cost in all)."""
 
     def __init__(self, limit: int) -> None:
         self.rooms: dict[StoreIdentity, Room] = {}
@@ -162,10 +172,10 @@ class MemoryTier:
         kept = block.state is State.FLYING
         block.landed = True
         block.data = data if isinstance(data, memoryview) else memoryview(data)
-        self.budget.land(block.shelf.room.flight, block.size, kept=kept)
+        self.budget.land(block.shelf.room.flight, block.cost, kept=kept)
         if kept:
             block.state = State.HERE
-            self.held_bytes += block.size
+            self.held_bytes += block.cost
             self._eviction.add(block)
         if block.arrival is not None:
             block.arrival.set()
@@ -173,7 +183,7 @@ class MemoryTier:
     def fail(self, block: Block, failure: BaseException) -> None:
         """A flying block that will not arrive."""
         block.landed = True
-        self.budget.land(block.shelf.room.flight, block.size, kept=False)
+        self.budget.land(block.shelf.room.flight, block.cost, kept=False)
         if block.state is State.FLYING:
             self._unfile(block)
         block.state = State.FAILED
@@ -191,7 +201,7 @@ class MemoryTier:
         freed = 0
         for block in list(shelf.unique()):
             if block.state is State.HERE:
-                freed += block.size
+                freed += block.cost
                 self._eviction.remove(block)
                 self._take_out(block)
             elif block.state is State.FLYING:
@@ -207,17 +217,26 @@ class MemoryTier:
             if victim is None:
                 break
             assert isinstance(victim, Block)
+            self._settle(victim)
             self._take_out(victim)
-            freed += victim.size
+            freed += victim.cost
         return freed
+
+    def _settle(self, block: Block) -> None:
+        """Who only samples a folder would have all of it fetched again and again, and read a part of it: that has an end."""
+        room = block.shelf.room
+        if block.ahead and not (block.served or block.protected):
+            room.credit -= block.size
+        else:
+            room.credit = min(room.credit + block.size // EARNED, WASTE)
 
     def _take_out(self, block: Block) -> None:
         self._unfile(block)
         block.state = State.GONE
         if not block.waiters:
             block.data = None  # a list that still names the block must not keep its bytes
-        self.held_bytes -= block.size
-        self.budget.release(block.size)
+        self.held_bytes -= block.cost
+        self.budget.release(block.cost)
         if block.ahead:
             (self._used if block.served or block.protected else self._wasted).inc(block.size)
 

@@ -122,7 +122,7 @@ class Transfers:
             block = queue[0]
             if lane.running >= (MOST_WANTED if wanted else lane.room.pace.concurrency(block.size)):
                 return None
-            if not self._tier.budget.launch(lane.room.flight, block.size, wanted=wanted):
+            if not self._tier.budget.launch(lane.room.flight, block.cost, wanted=wanted):
                 self._hungry.add(lane)
                 return None
             queue.popleft()

@@ -14,12 +14,14 @@ PROBATION_PART = 0.25  # below this part of a share's bytes, the main queue give
 
 
 class Evictable:
-    """What a cache entry carries for this policy. `served` is all bytes given to readers since it was looked at last."""
+    """What a cache entry carries for this policy. `served` is all bytes given to readers since it was looked at last; `cost` is
+    the memory that it takes: its bytes, and what holds them."""
 
-    __slots__ = ("ghost", "protected", "second_turn", "served", "share", "size")
+    __slots__ = ("cost", "ghost", "protected", "second_turn", "served", "share", "size")
 
-    def __init__(self, size: int, share: "Share", ghost: Hashable) -> None:
+    def __init__(self, size: int, share: "Share", ghost: Hashable, *, overhead: int = 0) -> None:
         self.size = size
+        self.cost = size + overhead
         self.share = share
         self.ghost = ghost
         self.served = 0
@@ -57,7 +59,7 @@ class Eviction:
 
     def add(self, entry: Evictable) -> None:
         share = entry.share
-        share.bytes += entry.size
+        share.bytes += entry.cost
         ghost = self._ghosts.pop(entry.ghost, 0)
         if ghost:
             self._ghost_bytes -= ghost
@@ -65,17 +67,17 @@ class Eviction:
             share.main[entry] = None
         else:
             share.probation[entry] = None
-            share.probation_bytes += entry.size
+            share.probation_bytes += entry.cost
 
     def remove(self, entry: Evictable) -> None:
         """Takes an entry out, wherever it is."""
         share = entry.share
-        share.bytes -= entry.size
+        share.bytes -= entry.cost
         if entry.protected:
             del share.main[entry]
         else:
             del share.probation[entry]
-            share.probation_bytes -= entry.size
+            share.probation_bytes -= entry.cost
 
     def victim(self) -> Evictable | None:
         """Takes out the entry that should leave next, and gives it; None when there are none."""
@@ -92,8 +94,8 @@ class Eviction:
         return entry
 
     def _remember(self, entry: Evictable) -> None:
-        self._ghost_bytes += entry.size - self._ghosts.pop(entry.ghost, 0)
-        self._ghosts[entry.ghost] = entry.size
+        self._ghost_bytes += entry.cost - self._ghosts.pop(entry.ghost, 0)
+        self._ghosts[entry.ghost] = entry.cost
         while self._ghost_bytes > self._memory:
             self._ghost_bytes -= self._ghosts.popitem(last=False)[1]
 
@@ -108,7 +110,7 @@ def _from_probation(share: Share) -> Evictable | None:
         entry = next(iter(share.probation))
         if entry.served > entry.size:
             del share.probation[entry]
-            share.probation_bytes -= entry.size
+            share.probation_bytes -= entry.cost
             entry.served = 0
             entry.protected = True
             share.main[entry] = None

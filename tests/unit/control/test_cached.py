@@ -95,8 +95,9 @@ async def test_clearing_gives_the_bytes_back(tmp_path):
         await asked.put("data", "a", b"x" * 4096)
         task_id = (await asked.ask("POST", "/v1/cache/warm", {"path": "/data"})).json["id"]
         await until_ended(asked, task_id)
-        assert (await asked.ask("GET", "/v1/cache")).json["memory_bytes"] == 4096
-        assert (await asked.ask("DELETE", "/v1/cache")).json == {"bytes": 4096}
+        held = (await asked.ask("GET", "/v1/cache")).json["memory_bytes"]
+        assert 4096 <= held < 8192  # and what holds them
+        assert (await asked.ask("DELETE", "/v1/cache")).json == {"bytes": held}
         assert (await asked.ask("GET", "/v1/cache")).json["memory_bytes"] == 0
 
 
