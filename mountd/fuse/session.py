@@ -4,6 +4,7 @@ Owns the order of things at both ends. Knows nothing of what the tree means.
 """
 
 import logging
+import os
 from collections.abc import Callable
 
 import pyfuse3
@@ -106,7 +107,7 @@ class Session:
 
     def _options(self) -> set[str]:
         config = self._config
-        options = {f"fsname={config.name}", "subtype=mountd"}
+        options = {f"fsname={_escaped(config.name)}", "subtype=mountd"}
         for name, wanted in (
             ("allow_other", config.allow_other),
             ("default_permissions", config.default_permissions),
@@ -146,3 +147,10 @@ class Session:
             # libfuse leaves a mount alone whose connection was aborted.
             unmount(mount.place, lazy=True)
         log.info("unmounted %s", mount.place)
+
+
+def _escaped(text: str) -> str:
+    """One word of libfuse's option list: a comma would end it, and what stood behind be an option of the mount."""
+    return "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b",\\" else f"\\{byte:03o}" for byte in os.fsencode(text)
+    )

@@ -47,6 +47,18 @@ def test_zero_leaves_the_kernels_own_limits(mounting):
     assert read_ahead_kb(mounted) == 128
 
 
+@pytest.mark.parametrize(
+    "name", ["https://acct/c/a,b", "a,allow_other", "c/donn\u00e9es \u4e2d", "back\\slash", "a\\,b"]
+)
+def test_the_mount_table_shows_the_source_as_it_is_written(mounting, name):
+    """A name of a prefix is not an option of the mount, whatever stands in it."""
+    mounted = mounting(FILES, tree=FAKE, name=name)
+    mount = mount_at(str(mounted.path))
+    assert mount is not None
+    assert mount.source == name
+    assert (mounted.path / "file").read_bytes() == b"content"
+
+
 def test_setting_the_limits_leaves_no_mount_behind(mounting):
     before = Path("/proc/self/mounts").read_text().count("fusectl")
     mounting(FILES, tree=FAKE)
