@@ -47,7 +47,10 @@ def parse(source: str, *, allow_http: bool, credential: Credential | None) -> Na
                 f"{source!r} names no datastore.", remedy="Write DATASTORE[/PREFIX], or the container's URL."
             )
         return Named(name, _folder(rest))
-    address = urlsplit(source)
+    try:
+        address = urlsplit(source)
+    except ValueError as error:
+        raise BadRequest(f"{source.partition('?')[0]} is not a URL: {error}.") from None
     _check(source, address.scheme, address.query, allow_http)
     host = address.hostname or ""
     segments = [unquote(segment) for segment in address.path.lstrip("/").split("/")]
@@ -78,6 +81,8 @@ def _check(source: str, scheme: str, query: str, allow_http: bool) -> None:
             f"{source.partition('?')[0]}?…: a SAS in an address shows in every process list.",
             remedy=f"Put it into ${SAS} instead.",
         )
+    if "#" in source:
+        raise BadRequest(f"{source}: what stands behind # is no part of an address.", remedy="Write %23 for it.")
     if scheme not in ("http", "https"):
         raise BadRequest(f"{source}: {scheme}:// is no storage mountd knows.", remedy="Use https://.")
     if scheme == "http" and not allow_http:

@@ -71,3 +71,15 @@ def test_two_credentials_are_refused_naming_both():
         credential_from_environment({"AZURE_STORAGE_KEY": "k", "AZURE_STORAGE_SAS_TOKEN": "s"})
     with pytest.raises(BadRequest, match="--anonymous and"):
         credential_from_environment({"AZURE_STORAGE_KEY": "k"}, anonymous=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("https://[x/c", "is not a URL"),
+        ("https://acct.blob.core.windows.net/data/a#b", "%23"),
+    ],
+)
+def test_an_address_that_would_be_read_as_another_is_refused(source, says):
+    with pytest.raises(BadRequest, match=says):
+        parse(source, allow_http=False, credential=None)
