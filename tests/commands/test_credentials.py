@@ -111,13 +111,15 @@ def wait_for(emulator: Emulator, status: int) -> None:
 def test_sha256sum_goes_on_though_its_key_is_void_before_the_new_one_is_given(node: Node, emulator: Emulator) -> None:
     """As many replace a key: at the storage first. Its reads wait for a moment, and are asked again with the new one."""
     filled(emulator)
-    node.serve("stores: {concurrency: 4}\n")
+    node.serve("stores: {concurrency: 4, rotation_wait: 20s}\n")
     register(node, "data", emulator)
-    emulator.faults.set(Fault("bandwidth", ("GetBlob",), key="large.bin", bytes_per_second=4 * MIB))
+    emulator.faults.set(Fault("bandwidth", ("GetBlob",), key="large.bin", bytes_per_second=16 * MIB))
     with subprocess.Popen(["sha256sum", node.path / "data/large.bin"], stdout=subprocess.PIPE, text=True) as reading:
         wait_for(emulator, 206)
         emulator.rotate_key(KEY_2)
         wait_for(emulator, 403)
+        while node.asked("status")["requests_in_flight"]:
+            pass  # what was under way before arrives: from here on the reader itself has been refused
         words, environment = secret("account-key", KEY_2)
         node.control("datastore", "rotate", "data", *words, **environment)
         assert reading.poll() is None
