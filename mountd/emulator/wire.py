@@ -225,6 +225,8 @@ class Connection(asyncio.BufferedProtocol):
             for start in range(0, len(view), step):
                 if self._writable is not None:
                     await self._writable
+                if self._transport.is_closing():
+                    return  # the client has left; asyncio would write a warning for every piece more
                 piece = view[start : start + step]
                 self._transport.write(piece)
                 if delivery.bandwidth:

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -195,3 +196,18 @@ def test_a_body_over_tls(tls_emulator: Emulator) -> None:
     ):
         sock.sendall(f"GET /{tls_emulator.account}/data/x HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert answer(sock)[2] == body
+
+
+def test_a_client_that_leaves_inside_a_body_is_no_reason_for_warnings(emulator, caplog):
+    container = emulator.container("c")
+    container.fill("big", bytes(1 << 20), 256 << 20)
+    target = f"/{emulator.account}/c/big?{emulator.sas('c')}"
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", emulator.port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert client.recv(1000)
+    with socket.create_connection(("127.0.0.1", emulator.port)) as client:  # it has seen the others leave by now
+        client.sendall(f"HEAD {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    assert "raised exception" not in caplog.text
