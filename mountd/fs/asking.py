@@ -99,7 +99,7 @@ class Asking:
             known = folder.find(name)
             if known is not None and freshness.is_fresh(known.shown_at, now, mapped.ttl):
                 return known
-            if (folder, name, None) not in self._names and await self._listed_instead(folder, mapped):
+            if (folder, name, None) not in self._names and await self._listed_instead(folder, mapped, name):
                 return _listed(folder, name)
         elif (file := folder.find(name)) is not None and file.version is not None:
             return await self._names.join((folder, name, now), lambda: self._ask_blob(folder, mapped, file))
@@ -129,15 +129,15 @@ class Asking:
         await self.listing(folder)
         return _listed(folder, name)
 
-    async def _listed_instead(self, folder: Directory, mapped: Mapped) -> bool:
+    async def _listed_instead(self, folder: Directory, mapped: Mapped, name: bytes) -> bool:
         """Whether the folder was listed as a whole in place of one more question about a single name."""
         before = trio.current_time()
         size = None if folder.listing is None else len(folder.listing)
         # A listing answers thousands of names a second while it is fresh; one nearly stale when it is there, too few.
-        if folder.large or (size is not None and folder.listed_in >= 0.75 * mapped.ttl):
+        if folder.large or (size is not None and folder.listed_in >= 0.9 * mapped.ttl):
             return False
-        if size is not None and size > PAGE and before - folder.missed_at > mapped.ttl:
-            folder.misses, folder.missed_at = 0, before  # a question now and then is no walk
+        if size is not None and size > PAGE and not folder.asked_on(name, before - mapped.ttl):
+            folder.misses, folder.missed_at = 0, before  # a question now and then, here and there, is no walk
         if not freshness.worth_listing(folder.misses, size, PAGE):
             folder.misses += 1
             return False

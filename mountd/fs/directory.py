@@ -13,6 +13,9 @@ from mountd.rules.inodes import FolderNumbers, after
 from mountd.rules.siblings import Order
 from mountd.types import PLAIN, Traits, Version
 
+STRIDE = 16
+"""Rows that a program going through a folder may leave out at once."""
+
 ANSWERS = 4096
 """Single answers kept of a folder before those nobody holds are dropped."""
 
@@ -58,6 +61,7 @@ class Directory:
         "_numbers_of",
         "absent_since",
         "asked",
+        "asked_row",
         "below",
         "children",
         "doubted_at",
@@ -103,6 +107,7 @@ class Directory:
         self.absent_since = NEVER
         self.misses = 0
         self.missed_at = NEVER
+        self.asked_row = -1
         self.large = False
         self.walked = -1
         self.below = 0
@@ -237,6 +242,13 @@ class Directory:
         if self.listing is not None and (row := self.listing.find(name)) >= 0 and self.listing.kinds[row] == FOLDER:
             return self.listing.key(row)
         return f"{self.prefix}{segment}/"
+
+    def asked_on(self, name: bytes, since: float) -> bool:
+        """Whether this name follows the one asked about last in the listing, as it does when a program goes through all of
+        them (`ls -l`, rsync); and whether the first of that run was asked about no earlier than `since`."""
+        assert self.listing is not None
+        last, self.asked_row = self.asked_row, self.listing.find(name)
+        return 0 <= self.asked_row - last <= STRIDE and self.missed_at >= since
 
     # Learning ------------------------------------------------------------------------------------------------------
 
