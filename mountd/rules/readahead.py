@@ -2,8 +2,9 @@
 
 Reads are matched to remembered streams, since one file may have several readers, and the kernel's asynchronous read-ahead
 arrives out of order. A stream that has read enough, densely enough, has a window: the bytes to have ahead of it. The
-window doubles only when the reader had to wait. Until then a run of reads is followed at half its length, which
-keeps network bytes within twice the useful ones. A read of the tail is a footer probe and no stream.
+window doubles only when the reader had to wait. Until then a run of reads is followed at half its length, and until it
+is long by no more than its length, which keeps network bytes within twice the useful ones. A read of the tail is a footer
+probe and no stream.
 Pure: no clock, no I/O.
 """
 
@@ -67,7 +68,9 @@ class Stream:
         """The span to ask for now, begun on a grain and ended on a range's edge or the end; None: enough is on its way."""
         if self.window:
             self.window = min(self.window, max(limit, RANGE))
-            goal = (self.next + self.window) & -RANGE
+            # A run that began elsewhere may end soon (a table's row group): until it is long, no more than it has read.
+            window = min(self.window, self.asked) if self.start and self.asked < RUN_LIMIT // 2 else self.window
+            goal = (self.next + window) & -RANGE
             start = max(self.ahead, self.next)
             if goal - start < RANGE and goal < size:
                 return None

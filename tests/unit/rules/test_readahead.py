@@ -50,7 +50,8 @@ def test_a_run_from_the_start_streams_after_two_mib_elsewhere_after_four():
         before = follow(sequential(start, needed // (128 * KiB) - 1))
         assert max(stop for _, stop in before) <= start + 2 * needed
         after = follow(sequential(start, needed // (128 * KiB)))
-        assert after[-1][1] == (start + needed + FIRST_WINDOW) & -RANGE
+        window = FIRST_WINDOW if start == 0 else needed
+        assert after[-1][1] == (start + needed + window) & -RANGE
 
 
 def test_until_it_streams_a_run_costs_at_most_half_as_much_again():
@@ -141,3 +142,12 @@ def test_a_footer_probe_disturbs_no_stream():
 def test_a_stream_that_begins_to_skip_is_followed_no_more():
     reads = sequential(0, 400) + [(50 * MiB + place * MiB, 4096) for place in range(600)]
     assert ahead_of(follow(reads)) < 400 * MiB
+
+
+@pytest.mark.parametrize("run", range(1, 30))
+def test_a_run_at_a_random_place_costs_at_most_twice_its_bytes(run):
+    """A table's row group, a few MiB: what is asked for beyond it is never read. Its reader waits for each block."""
+    start = 701 * MiB
+    spans = follow(sequential(start, run, MiB), limit=80 * MiB, waits=range(run))
+    reached = max((stop for _, stop in spans), default=start)
+    assert reached <= start + 2 * run * MiB
