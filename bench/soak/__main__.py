@@ -147,8 +147,8 @@ def _change(record: dict[str, Any]) -> Change:
 
 def _kill_and_sample(plan: Plan, node: Node, until: float) -> tuple[list[str], dict[str, int]]:
     choose, kills, wrong = random.Random(plan.seed), {"kill -9": 0, "SIGTERM": 0}, list[str]()
-    half = until - plan.seconds / 2
-    next_end = time.monotonic() + choose.uniform(8, 25)
+    half, life = until - plan.seconds / 2, min(25.0, plan.seconds / 6)
+    next_end = time.monotonic() + choose.uniform(0.3, 1) * life
     while (now := time.monotonic()) < until:
         if next_end <= now < half:
             if choose.random() < 0.75:
@@ -159,7 +159,7 @@ def _kill_and_sample(plan: Plan, node: Node, until: float) -> tuple[list[str], d
                 if (status := node.stop()) != 0:
                     wrong.append(f"exit status {status} after SIGTERM")
             node.start()
-            next_end = time.monotonic() + choose.uniform(8, 25)
+            next_end = time.monotonic() + choose.uniform(0.3, 1) * life
         if node.process.poll() is not None:
             raise RuntimeError(f"the daemon ended by itself: {node.log.read_text()[-3000:]}")
         node.sample()

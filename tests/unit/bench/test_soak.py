@@ -1,5 +1,10 @@
 """The soak's own rules: what a body says of itself, what may be seen when, and that whatever is wrong is found."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from bench.soak.judge import ANSWER, TTL, Judge, of_memory
@@ -159,3 +164,25 @@ def test_constant_memory_and_files_are_no_finding():
 def test_leaks_and_bugs_are_found(measured, peak, sentence):
     _, wrong = of_memory(measured, [peak])
     assert [line for line in wrong if sentence in line]
+
+
+@pytest.mark.fuse
+@pytest.mark.slow
+@pytest.mark.usefixtures("_fuse")
+def test_a_short_soak_finds_nothing(tmp_path):
+    """A quarter of a minute of it with kills: it runs, and what it found in the past stays mended."""
+    words = ["--minutes", "0.25", "--seed", "3", "--json", tmp_path / "report.json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.soak", *words],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {"commit", "date", "machine", "seed", "faults", "memory", "kills", "errors"} <= set(report)
+    assert report["wrong"] == []
+    assert report["bytes_verified"] > 1 << 20
+    assert report["memory"]["bugs"] == 0
