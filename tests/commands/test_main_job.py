@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import tarfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class Storage:
     container: str
     truth: dict[str, bytes]
     sas: str
+    fill: Callable[[str, bytes, int], object] | None = None
 
 
 def small_files():
@@ -48,7 +50,9 @@ def on_emulator():
         truth = small_files()
         for key, body in truth.items():
             container.put(key, body)
-        yield Storage(emulator.endpoint, emulator.account, emulator.key, "data", truth, emulator.sas("data", "rl"))
+        yield Storage(
+            emulator.endpoint, emulator.account, emulator.key, "data", truth, emulator.sas("data", "rl"), container.fill
+        )
 
 
 @pytest.fixture(scope="module")
@@ -131,36 +135,44 @@ def _digests_of(work):
     return {key: hashlib.sha256(Path(root, key.removeprefix("train/")).read_bytes()).hexdigest() for key in keys}
 
 
-def _pieces():
-    choose = random.Random(9)
-    return [choose.randbytes(PIECE) for _ in range(4)]
-
-
-def _big_digest(pieces):
-    digest = hashlib.sha256()
+def _numbered(piece):
+    """The pieces of the large blob: no two alike, so that one in another's place is seen."""
     for number in range(BIG // PIECE):
-        digest.update(pieces[number % len(pieces)])
-    return digest.hexdigest()
+        yield f"{number:06d}", number.to_bytes(8) + piece[8:]
 
 
-def _put_big(endpoint, key, container, pieces):
+def _put_big_on_azurite(storage, piece):
     """In 64 MiB blocks, so that nobody holds 2 GiB twice."""
     from azure.storage.blob import BlobBlock, BlobClient
 
-    names = [f"{number:06d}" for number in range(BIG // PIECE)]
-    with BlobClient(endpoint, container, "big.bin", credential=key, max_single_put_size=PIECE) as blob:
-        for number, name in enumerate(names):
-            blob.stage_block(name, pieces[number % len(pieces)])
-        blob.commit_block_list([BlobBlock(name) for name in names])
+    with BlobClient(storage.endpoint, storage.container, "big.bin", credential=storage.key) as blob:
+        for name, body in _numbered(piece):
+            blob.stage_block(name, body)
+        blob.commit_block_list([BlobBlock(name) for name, _ in _numbered(piece)])
+
+
+@pytest.fixture
+def big(storage):
+    """A blob of 2 GiB, and its SHA-256."""
+    piece, digest = random.Random(9).randbytes(PIECE), hashlib.sha256()
+    if storage.fill:
+        # Its period is no multiple of a block.
+        pattern = piece[: PIECE - 4099]
+        storage.fill("big.bin", pattern, BIG)
+        for start in range(0, BIG, len(pattern)):
+            digest.update(pattern[: BIG - start])
+    else:
+        _put_big_on_azurite(storage, piece)
+        for _, body in _numbered(piece):
+            digest.update(body)
+    return digest.hexdigest()
 
 
 @pytest.mark.fuse
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_sha256sum_of_2_gib(node, storage):
-    pieces = _pieces()
-    _put_big(storage.endpoint, storage.key, storage.container, pieces)
+def test_sha256sum_of_2_gib(node, storage, big):
     node.mount(f"{storage.endpoint}/{storage.container}", AZURE_STORAGE_KEY=storage.key)
     done = subprocess.run(["sha256sum", node.path / "big.bin"], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[0] == _big_digest(pieces)
+    assert done.stdout.split()[0] == big
     assert node.peak_memory() < BUDGET + PROGRAM
