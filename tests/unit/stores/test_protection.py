@@ -1,6 +1,5 @@
 """Deadlines, retries, breaker, bulkhead and caps, on a virtual clock (SEMANTICS 32, 35)."""
 
-import logging
 import time
 
 import pytest
@@ -18,7 +17,6 @@ from mountd.errors import (
     Unavailable,
 )
 from mountd.stores import progress
-from mountd.stores.interface import HealthState
 from mountd.stores.live import LiveStore
 from mountd.types import Version
 from tests.fixtures.stores import FaultyStore, black_hole, failing, failing_once, live, taking, well, whole
@@ -240,27 +238,6 @@ async def test_a_killed_reader_leaves_at_once(autojump_clock: trio.testing.MockC
 # One datastore and another -------------------------------------------------------------------------------------------
 
 
-async def test_a_datastore_that_is_closed_keeps_nobody_waiting(autojump_clock: trio.testing.MockClock) -> None:
-    """Neither one between two attempts, nor those who wait for what it finds."""
-    raw = FaultyStore(failing(down))
-    store = live(raw, retry_first_delay=5.0, retry_longest_delay=5.0, breaker_failures=1)
-    ended: list[float] = []
-
-    async def ask() -> None:
-        with pytest.raises(Unavailable):
-            await store.stat("file")
-        ended.append(trio.current_time())
-
-    began = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        for _ in range(3):
-            nursery.start_soon(ask)
-        await trio.sleep(1)
-        await store.aclose()
-        nursery.start_soon(ask)
-    assert ended == [began + 1] * 4
-
-
 async def test_a_black_hole_starves_nobody(autojump_clock: trio.testing.MockClock) -> None:
     """200 readers on a dead datastore; another's reads and listings do not wait a moment."""
     dead, alive = live(FaultyStore(black_hole), "dead"), FaultyStore(taking(0.01))
@@ -398,40 +375,3 @@ async def test_an_idle_store_sends_nothing_and_runs_nothing(autojump_clock: trio
     await trio.sleep(600)
     assert raw.requests == []
     assert trio.lowlevel.current_statistics().tasks_living == tasks
-
-
-async def test_each_failure_is_logged_once_with_its_request_id(
-    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    raw = FaultyStore(failing_once(down, down))
-    await filled(raw)
-    with caplog.at_level(logging.DEBUG, "mountd"):
-        await live(raw).stat("file")
-        with pytest.raises(NotFound):
-            await live(raw).stat("nothing")
-    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
-    assert all("r-1" in record.getMessage() and record.request_id == "r-1" for record in caplog.records)
-
-
-async def test_health_tells_refused_from_unreachable(autojump_clock: trio.testing.MockClock) -> None:
-    raw = FaultyStore()
-    await filled(raw)
-    store = live(raw)
-    assert store.health().state is HealthState.UNKNOWN
-    await store.stat("file")
-    assert store.health().state is HealthState.OK
-    raw.behave = failing(lambda: AccessDenied("The key is wrong.", request_id="r-9"))
-    with pytest.raises(AccessDenied):
-        await store.stat("file")
-    health = store.health()
-    assert (health.state, health.last_error, health.request_id) == (HealthState.REFUSED, "The key is wrong.", "r-9")
-    raw.behave = failing(down)
-    with pytest.raises(Unavailable):
-        await store.stat("file")
-    assert store.health().state is HealthState.UNREACHABLE
-    raw.behave = well
-    await trio.sleep(60)
-    with pytest.raises(NotFound):
-        await store.stat("nothing")  # an answer, though not a success
-    await store.stat("file")
-    assert store.health().state is HealthState.OK
