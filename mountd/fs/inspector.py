@@ -10,12 +10,15 @@ from mountd.fs.asking import Asking
 from mountd.fs.directory import Directory, Entry
 from mountd.fs.eviction import Eviction
 from mountd.fs.interface import KernelCache, OpenFile, PathReport
-from mountd.fs.listing import ABSENT, FILE, FOLDER, HIDDEN, LINK
+from mountd.fs.listing import ABSENT, FILE, FOLDER, HIDDEN, LINK, Listing
 from mountd.fs.mounts import Mounts
 from mountd.fs.opening import Opening
 from mountd.fs.walking import Walking
 from mountd.rules import names
 from mountd.rules.freshness import NEVER
+
+AT_A_TIME = 2000
+"""Rows gone through before everybody else has a turn: a few milliseconds."""
 
 _KINDS = {FILE: "file", LINK: "symlink"}
 
@@ -89,8 +92,9 @@ class TreeInspector:
             here = child
         if here.parent is not None and here.parent.mounted.get(here.name) is not here:
             self._doubt_name(here.parent, here.name)
-        touched = self._doubt(here)
-        await trio.lowlevel.checkpoint()
+        touched = 0
+        for directory, listing, asked in self._doubt(here):
+            touched += await self._tell_kernel(directory, listing, asked)
         return touched
 
     def _doubt_name(self, folder: Directory, name: bytes) -> int:
@@ -102,21 +106,29 @@ class TreeInspector:
         self._kernel.forget_inode(entry.number, attributes_only=True)
         return 1
 
-    def _doubt(self, directory: Directory) -> int:
-        touched = 1
-        self._kernel.forget_inode(directory.number, attributes_only=True)
-        listing = directory.listing
-        if listing is not None:
-            for row, count in enumerate(listing.lookups):
-                if count:
-                    touched += 1
-                    self._kernel.forget_entry(directory.number, listing.name(row))
-                    self._kernel.forget_inode(listing.numbers[row], attributes_only=True)
-        for name in directory.asked:
-            self._kernel.forget_entry(directory.number, name)
+    def _doubt(self, directory: Directory) -> list[tuple[Directory, Listing | None, list[bytes]]]:
+        """Doubts a folder and all below it, at once; gives what the kernel may know of each."""
+        doubted = [(directory, directory.listing, list(directory.asked))]
         directory.doubt(trio.current_time())
         for child in (*directory.children.values(), *directory.mounted.values()):
-            touched += self._doubt(child)
+            doubted += self._doubt(child)
+        return doubted
+
+    async def _tell_kernel(self, directory: Directory, listing: Listing | None, asked: list[bytes]) -> int:
+        """Names are looked up again, and with that their attributes; open files are asked about by number."""
+        self._kernel.forget_inode(directory.number, attributes_only=True)
+        touched = 1
+        for row, count in enumerate(() if listing is None else listing.lookups):
+            if row % AT_A_TIME == 0:
+                await trio.lowlevel.checkpoint()
+            if count and listing is not None:
+                touched += 1
+                self._kernel.forget_entry(directory.number, listing.name(row))
+        for name in asked:
+            self._kernel.forget_entry(directory.number, name)
+        for number in directory.opened.values():
+            self._kernel.forget_inode(number, attributes_only=True)
+        await trio.lowlevel.checkpoint()
         return touched
 
     async def files_below(self, path: str, eviction: Eviction) -> Sequence[str]:
@@ -137,16 +149,24 @@ class TreeInspector:
             directory.listed_at = NEVER
         listing = await self._asking.listing(directory)
         below = list(directory.mounted.values())
-        for row in range(0 if listing is None else len(listing)):
-            assert listing is not None
+        if listing is not None:
+            await self._name_rows(directory, listing, found, below)
+        return below
+
+    async def _name_rows(
+        self, directory: Directory, listing: Listing, found: list[str], below: list[Directory]
+    ) -> None:
+        base = directory.path_of(b"")
+        for row in range(len(listing)):
+            if row % AT_A_TIME == 0:
+                await trio.lowlevel.checkpoint()
             name, kind = listing.name(row), listing.kinds[row]
             if name in directory.mounted or kind == HIDDEN:
                 continue
             if kind == FOLDER:
                 below.append(self._inodes.child(directory, name, listing.numbers[row]))
             elif kind == FILE:
-                found.append(directory.path_of(name))
-        return below
+                found.append(base + names.decoded(name))
 
     async def warm(self, path: str, content: Content) -> int:
         here = await self.find(path)

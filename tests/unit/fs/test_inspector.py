@@ -1,6 +1,7 @@
 """The tree by path, for the control socket."""
 
 import pytest
+import trio
 
 from mountd.errors import IsADirectory, NoEntry, NotADirectory, Unavailable, Unsupported
 from tests.fixtures.asked_tree import Tree
@@ -76,3 +77,44 @@ async def test_invalidating_asks_no_store_and_what_is_not_there_touches_nothing(
     assert await tree.fs.invalidate("/data/nothing/at/all") == 0
     assert await tree.fs.invalidate("/") >= 4
     assert tree.requests() == []
+
+
+async def test_files_of_a_large_folder_are_named_without_holding_up_the_loop(autojump_clock):
+    tree = Tree()
+    for number in range(20_000):
+        await tree.put(f"d/{number:05}", b"x")
+    await tree.rows("d")
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        await trio.lowlevel.checkpoint()
+        begun = turns
+        found = await tree.fs.files_below("/d")
+        assert turns - begun >= 14
+        begun = turns
+        assert await tree.fs.invalidate("/d") == 20_001
+        assert turns - begun >= 10
+        nursery.cancel_scope.cancel()
+    assert found == [f"/d/{number:05}" for number in range(20_000)]
+
+
+async def test_invalidating_reaches_open_files_by_the_number_they_have_now(autojump_clock):
+    tree = Tree()
+    await tree.put("a", b"1")
+    old = await tree.open("a")
+    await tree.put("a", b"22")
+    await trio.sleep(11)
+    inode = await tree.inode("a")
+    handle = await tree.open("a")
+    tree.kernel.inodes.clear()
+    await tree.fs.invalidate("/")
+    assert (inode, True) in tree.kernel.inodes
+    for opened in (old, handle):
+        tree.fs.release(opened)
