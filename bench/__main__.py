@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--container",
         default="mountd-bench",
-        help="at --endpoint; filled with 0.7 GB in 112,001 blobs if they are missing",
+        help="at --endpoint; filled with 5 GB in 112,002 blobs if they are missing",
     )
     found.add_argument(
         "--latency-ms", type=float, default=0, help="the emulator waits this long before each answer (default: 0)"

@@ -1,4 +1,4 @@
-"""The data every peer reads: one large file, a folder of small ones, a deep tree, a flat folder of 100,000 names.
+"""The data every peer reads: a large file, a huge one for random reads, small ones, a deep tree, 100,000 names in a folder.
 
 The emulator's own process takes it in directly (server.py); `fill` puts it into any container through
 azure-storage-blob, and leaves what is there with the right size.
@@ -8,9 +8,13 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 PATTERN = (16 << 20) + 4096
-"""The large file repeats so many random bytes: no multiple of a block, so that a block in the wrong place shows."""
+"""The large files repeat so many random bytes: no multiple of a block, so that a block in the wrong place shows."""
+
+LARGE = "large.bin"
+RANDOM = "random.bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class Dataset:
     """How much of each. Sizes in bytes."""
 
     large_size: int = 512 << 20
+    random_size: int = 4 << 30  # more than is read in a run: else the peer that fetches all of it answers from its disk
     small_files: int = 2_000
     small_size: int = 100_000
     tree_folders: int = 500
@@ -26,11 +31,15 @@ class Dataset:
 
     @property
     def blobs(self) -> int:
-        return 1 + self.small_files + self.tree_folders * self.tree_files + self.flat_files
+        return 2 + self.small_files + self.tree_folders * self.tree_files + self.flat_files
 
     def pattern(self) -> bytes:
-        """What the large file repeats, the same in each run."""
+        """What the large files repeat, the same in each run."""
         return random.Random(0).randbytes(min(PATTERN, self.large_size))
+
+    def large_files(self) -> dict[str, int]:
+        """Their sizes by key."""
+        return {LARGE: self.large_size, RANDOM: self.random_size}
 
     def objects(self) -> Iterator[tuple[str, bytes]]:
         """Every other (key, bytes), the same in each run."""
@@ -46,7 +55,6 @@ class Dataset:
             yield f"flat/{number:06d}", b""
 
 
-LARGE = "large.bin"
 FULL = Dataset()
 QUICK = Dataset(
     large_size=16 << 20, small_files=100, small_size=20_000, tree_folders=50, tree_files=4, flat_files=2_000
@@ -68,7 +76,9 @@ def fill(endpoint: str, key: str, container: str, dataset: Dataset) -> None:
         with ThreadPoolExecutor(16) as pool:
             for done in pool.map(lambda item: client.upload_blob(*item, overwrite=True), missing):
                 done.close()
-        if have.get(LARGE) != dataset.large_size:
-            pattern = dataset.pattern()
-            whole = pattern * -(-dataset.large_size // len(pattern))
-            client.upload_blob(LARGE, whole[: dataset.large_size], overwrite=True, max_concurrency=8).close()
+        pattern = dataset.pattern()
+        for key, size in dataset.large_files().items():
+            if have.get(key) != size:
+                whole, rest = divmod(size, len(pattern))
+                parts = chain(repeat(pattern, whole), (pattern[:rest],))
+                client.upload_blob(key, parts, length=size, overwrite=True).close()

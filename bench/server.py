@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.dataset import LARGE, Dataset
+from bench.dataset import Dataset
 
 CONTAINER = "bench"
 
@@ -93,7 +93,8 @@ def main() -> None:
         container = running.container(CONTAINER)
         if "dataset" in words:
             dataset = Dataset(**words["dataset"])
-            container.fill(LARGE, dataset.pattern(), dataset.large_size)
+            for key, size in dataset.large_files().items():
+                container.fill(key, dataset.pattern(), size)
             for key, data in dataset.objects():
                 container.put(key, data)
         if words.get("soak"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import account_of, network, parser
-from bench.dataset import LARGE, QUICK, Dataset, fill
+from bench.dataset import LARGE, QUICK, RANDOM, Dataset, fill
 from bench.workloads import WORKLOADS
 from mountd.emulator import Emulator
 
@@ -45,19 +45,36 @@ def test_quick_runs_and_every_row_is_there(tmp_path):
 
 
 def test_the_dataset_is_the_same_in_each_run():
-    small = Dataset(large_size=100_000, small_files=3, small_size=1000, tree_folders=2, tree_files=2, flat_files=2)
+    small = Dataset(
+        large_size=100_000,
+        random_size=250_000,
+        small_files=3,
+        small_size=1000,
+        tree_folders=2,
+        tree_files=2,
+        flat_files=2,
+    )
     assert list(small.objects()) == list(small.objects())
     assert small.pattern() == small.pattern()
-    assert len({key for key, _ in small.objects()}) + 1 == small.blobs
+    assert len({key for key, _ in small.objects()}) + 2 == small.blobs
 
 
 def test_an_endpoint_is_filled_with_what_it_lacks():
-    small = Dataset(large_size=100_000, small_files=3, small_size=1000, tree_folders=1, tree_files=2, flat_files=2)
+    small = Dataset(
+        large_size=100_000,
+        random_size=250_000,
+        small_files=3,
+        small_size=1000,
+        tree_folders=1,
+        tree_files=2,
+        flat_files=2,
+    )
     with Emulator() as emulator:
         fill(emulator.endpoint, emulator.key, "there", small)
         container = emulator.container("there")
         assert len(container.keys()) == small.blobs
         assert container.get(LARGE) == small.pattern()
+        assert container.get(RANDOM) == (small.pattern() * 3)[:250_000]
         container.put("small/00001.bin", b"damaged")
         emulator.requests.clear()
         fill(emulator.endpoint, emulator.key, "there", small)
