@@ -5,9 +5,13 @@ import os
 import pytest
 import trio
 
+from mountd.content.config import CacheConfig
+from mountd.content.library import BlockContent
 from mountd.definitions import Freshness, MappingDefinition, MappingOptions
 from mountd.errors import NoEntry, Stale, Unavailable
 from mountd.fs.directory import Directory
+from mountd.fs.filesystem import Filesystem
+from mountd.types import MiB
 from tests.fixtures.asked_tree import Tree
 
 CLOSE_TO_OPEN = MappingOptions(freshness=Freshness.CLOSE_TO_OPEN)
@@ -287,6 +291,23 @@ async def test_32_one_datastores_outage_leaves_the_others(autojump_clock):
             assert trio.current_time() == before
             nursery.cancel_scope.cancel()
     assert not scope.cancelled_caught
+
+
+async def test_32_an_open_file_goes_on_in_an_outage(autojump_clock, nursery):
+    """32. What is cached of an open file can be read all the while; a name that is no longer fresh is an error (7)."""
+    tree = Tree()
+    tree.fs = Filesystem(BlockContent(CacheConfig(memory=16 * MiB), nursery), tree.kernel, tree.config, lambda: 7)
+    tree.fs.attach(tree.definition, tree.source)
+    await tree.put("a", b"1")
+    inode = await tree.inode("a")
+    handle = await tree.open("a")
+    assert await tree.fs.read(handle, 0, 10) == b"1"
+    await trio.sleep(11)
+    tree.asked.failure = Unavailable("down")
+    assert (await tree.fs.attributes(inode)).size == 1  # the kernel asks for them before the read
+    assert await tree.fs.read(handle, 0, 10) == b"1"
+    with pytest.raises(Unavailable):
+        await tree.look("a")
 
 
 @pytest.mark.parametrize("opened", [True, False])
