@@ -81,7 +81,13 @@ class TreeInspector:
         )
 
     async def invalidate(self, path: str) -> int:
-        """By what is known, without a request: a storage that is down keeps nobody from doubting it."""
+        """By what is known, without a request: a storage that is down keeps nobody from doubting it. The kernel has
+        forgotten too when this returns: the next open or stat asks."""
+        touched = await self._invalidate(path)
+        await self._kernel.settled()
+        return touched
+
+    async def _invalidate(self, path: str) -> int:
         self._walking.doubt()
         here: Directory = self._mounts.root
         for segment in [segment for segment in path.split("/") if segment]:

@@ -89,11 +89,15 @@ class Files(Protocol):
 
 
 class KernelCache(Protocol):
-    """Invalidations, asked by fs/, carried out by fuse/ from a worker thread. Never waits; safe where nothing is mounted."""
+    """Invalidations, asked by fs/, carried out by fuse/ from a worker thread. Asking never waits; safe where nothing is mounted."""
 
     def forget_inode(self, inode: int, *, attributes_only: bool = False) -> None: ...
 
     def forget_entry(self, parent: int, name: bytes) -> None: ...
+
+    async def settled(self) -> None:
+        """Returns when the kernel has done all that was asked before, or after a few seconds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,15 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 import pyfuse3
+import trio
 
 from mountd.metrics import BUGS
 
 log = logging.getLogger(__name__)
 
 END = None
+
+SETTLED_SECONDS = 5.0
 
 
 class KernelInvalidations:
@@ -34,6 +37,15 @@ class KernelInvalidations:
     def forget_entry(self, parent: int, name: bytes) -> None:
         if self._open:
             self._queue.put(lambda: pyfuse3.invalidate_entry(parent, name))
+
+    async def settled(self) -> None:
+        """As in fs.interface. An invalidation may wait for a handler that waits for a dead storage: it is not waited for."""
+        if not self._open:
+            return
+        done, token = trio.Event(), trio.lowlevel.current_trio_token()
+        self._queue.put(lambda: token.run_sync_soon(done.set))
+        with trio.move_on_after(SETTLED_SECONDS):
+            await done.wait()
 
     def begin(self) -> None:
         """From now on something is mounted."""
@@ -65,6 +77,8 @@ class KernelInvalidations:
                 invalidate()
             except FileNotFoundError:
                 continue  # the kernel does not know it
+            except trio.RunFinishedError:
+                continue  # whoever waited is gone with its event loop
             except OSError as error:
                 # ENOTCONN and ENODEV at the end of a mount; nothing that a person could mend.
                 log.debug("the kernel did not take an invalidation: %s", error)

@@ -52,6 +52,8 @@ class NoKernel:
 
     def forget_entry(self, parent: int, name: bytes) -> None: ...
 
+    async def settled(self) -> None: ...
+
 
 class FakeStore(MemoryStore):
     """A memory store with what a live one adds: health, and a credential that can be changed."""

@@ -118,3 +118,13 @@ async def test_invalidating_reaches_open_files_by_the_number_they_have_now(autoj
     assert (inode, True) in tree.kernel.inodes
     for opened in (old, handle):
         tree.fs.release(opened)
+
+
+async def test_invalidating_returns_when_the_kernel_has_forgotten_too(autojump_clock):
+    """`mountctl cache invalidate` asks now: the next open is not answered from what the kernel still believes."""
+    tree = await built()
+    await tree.rows("/data/d")
+    await tree.fs.invalidate("/data/d/a")
+    told = len(tree.kernel.inodes) + len(tree.kernel.entries)
+    assert told
+    assert tree.kernel.settlings == [told]

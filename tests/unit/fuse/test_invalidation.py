@@ -5,7 +5,9 @@ import threading
 
 import pyfuse3
 import pytest
+import trio
 
+from mountd.fuse import invalidation
 from mountd.fuse.invalidation import KernelInvalidations
 from mountd.metrics import BUGS
 
@@ -36,6 +38,35 @@ def test_a_worker_tells_the_kernel_in_order(told):
     assert invalidations.end(5)
     thread = "mountd-invalidations"
     assert told == [(thread, 7, False), (thread, 8, True), (thread, 1, b"name")]
+
+
+async def test_settled_returns_behind_all_that_was_asked_before(monkeypatch):
+    calls = []
+
+    def slowly(*arguments):
+        threading.Event().wait(0.2)
+        calls.append(arguments)
+
+    monkeypatch.setattr(pyfuse3, "invalidate_inode", slowly)
+    invalidations = KernelInvalidations()
+    invalidations.begin()
+    invalidations.forget_inode(7)
+    await invalidations.settled()
+    assert calls == [(7, False)]
+    assert invalidations.end(5)
+
+
+async def test_settled_gives_up_on_a_kernel_that_waits(monkeypatch):
+    held = threading.Event()
+    monkeypatch.setattr(pyfuse3, "invalidate_inode", lambda *arguments: held.wait(20))
+    monkeypatch.setattr(invalidation, "SETTLED_SECONDS", 0.1)
+    invalidations = KernelInvalidations()
+    invalidations.begin()
+    invalidations.forget_inode(7)
+    with trio.fail_after(10):
+        await invalidations.settled()
+    held.set()
+    assert invalidations.end(5)
 
 
 def test_nothing_is_told_where_nothing_is_mounted(told):
