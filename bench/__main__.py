@@ -26,8 +26,8 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     found.add_argument(
         "--peers",
-        default=",".join(PEERS),
-        help="of %(default)s; the ratios are the first one's to the others",
+        default="mountd,rclone-off,rclone-full",
+        help=f"of {', '.join(PEERS)} (default: %(default)s); the ratios are the first one's to the others",
     )
     found.add_argument("--workloads", default=",".join(WORKLOADS), help="of %(default)s")
     found.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")

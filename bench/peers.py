@@ -70,6 +70,13 @@ PEERS = {
             lambda e, m, s: _rclone(e, m, s, "--vfs-cache-mode", "off", "--buffer-size", "32Mi"),
             _rclone_environment,
         ),
+        Peer(  # tuned for random reads, slow at all else
+            "rclone-random",
+            lambda e, m, s: _rclone(
+                e, m, s, "--buffer-size", "0", "--vfs-read-chunk-size", "1Mi", "--vfs-read-chunk-streams", "0"
+            ),
+            _rclone_environment,
+        ),
         Peer(
             "rclone-full",
             lambda e, m, s: _rclone(
