@@ -13,7 +13,7 @@ demo: ## the main job on this machine: emulator, datastore, mount, proof; Ctrl-C
 	@$(bin)/mountd demo
 
 test: setup-test check ## format, lint, types, architecture and all tests
-	@$(bin)/pytest
+	@$(bin)/pytest --durations=15
 
 check: setup-python ## format, lint, types, architecture: seconds
 	@$(bin)/ruff format --check --quiet . || { echo "make format mends this" >&2; exit 1; }
@@ -30,7 +30,6 @@ docs: setup-python ## writes the generated documents anew
 	@$(bin)/python -m mountd.config --example > config.example.yaml
 
 bench: setup-python ## mountd beside rclone on the emulator: a table of ratios
-	@deploy/setup.sh python daemon,demo,dev,bench
 	@$(bin)/python -m bench
 
 soak: setup-test ## the long runs; the report goes to bench/results/
@@ -43,7 +42,7 @@ clean: ## removes what the targets above made here
 .PHONY: setup-python setup-test
 setup-python:
 	@deploy/setup.sh system run
-	@deploy/setup.sh python daemon,demo,dev
+	@deploy/setup.sh python daemon,demo,dev,bench
 
 setup-test: setup-python
 	@deploy/setup.sh system test
