@@ -54,8 +54,10 @@ def test_every_operation_on_the_tree_its_cache_and_the_daemon(daemon, client):
     assert (ended.state, ended.done) == ("done", 1)
     assert client.task(task.id) == ended == client.tasks()[0] == client.cancel(task.id)
     assert client.held("/data").complete
-    assert client.cache_usage().memory_bytes == 5
-    assert client.clear_cache().bytes == 5
+    used = client.cache_usage().memory_bytes
+    assert 5 < used < 4096  # the bytes, and what it costs to know them
+    assert client.clear_cache().bytes == used
+    assert client.cache_usage().memory_bytes == 0
     assert client.invalidate("/data").path == "/data"
     assert client.files() == []
     assert client.diagnose("data").keys_seen == 1
