@@ -99,7 +99,7 @@ LASTING = [
 @pytest.mark.parametrize(("fault", "error"), LASTING, ids=lambda value: getattr(value, "kind", ""))
 async def test_what_lasts_is_named_in_bounded_time(emulator: Emulator, fault: Fault, error: type[StoreError]) -> None:
     fill(emulator)
-    async with opened(emulator, **IMPATIENT, deadline=1.5, breaker_trial_delay=0.3) as store:
+    async with opened(emulator, **IMPATIENT, deadline=1.5, breaker_trial_delay=0.3, rotation_wait=0.3) as store:
         version = (await store.stat("file")).version
         emulator.faults.set(fault)
         for call in (lambda: store.read(version, 0, 1000), lambda: whole(store), lambda: store.stat("file")):
