@@ -18,6 +18,7 @@ DEADLINE = 30.0
 PROGRAM = 220 << 20
 """What the daemon holds beside its budget: Python, its libraries, pages being parsed. As the command tests have it."""
 GROWTH = 24 << 20
+CALM_SECONDS = 45.0
 MORE_FILES = 24
 ERRORS_OF_AN_OUTAGE = frozenset({"ENOTCONN", "ECONNABORTED", "ENOENT", "SIGBUS", "EIO", "ESTALE"})
 ERRORS_OF_A_REPLACED_FILE = frozenset({"ESTALE", "SIGBUS", "ENOENT"})
@@ -107,7 +108,8 @@ class Judge:
 
 
 def of_memory(samples: Sequence[Sample], peaks: Sequence[int]) -> tuple[dict[str, Any], list[str]]:
-    """Figures of the last, calm life, and what is wrong with them. Its first third is warming up."""
+    """Figures of the last, calm life, and what is wrong with them. Its first third is warming up, and in less than
+    CALM_SECONDS behind that nobody can tell warming up from growing: a run of seconds is not judged by it."""
     wrong = []
     peak = max(peaks)
     if peak > MEMORY_BUDGET + PROGRAM:
@@ -118,9 +120,10 @@ def of_memory(samples: Sequence[Sample], peaks: Sequence[int]) -> tuple[dict[str
     early, late = calm[:third], calm[-third:]
     memory = [statistics.median(sample.memory for sample in part) for part in (early, late)]
     files = [statistics.median(sample.open_files for sample in part) for part in (early, late)]
-    if memory[1] - memory[0] > GROWTH:
+    long_enough = calm[-1].at - calm[0].at >= CALM_SECONDS
+    if long_enough and memory[1] - memory[0] > GROWTH:
         wrong.append(f"memory grew from {memory[0] / 2**20:.0f} to {memory[1] / 2**20:.0f} MiB in one life")
-    if files[1] - files[0] > MORE_FILES:
+    if long_enough and files[1] - files[0] > MORE_FILES:
         wrong.append(f"open files grew from {files[0]:.0f} to {files[1]:.0f} in one life")
     bugs = sum(max(sample.bugs for sample in samples if sample.life == life) for life in {s.life for s in samples})
     if bugs:

@@ -152,6 +152,11 @@ def test_constant_memory_and_files_are_no_finding():
     assert figures["calm_slope_mib_a_minute"] == 0
 
 
+def test_a_life_of_seconds_is_warming_up():
+    _, wrong = of_memory(samples(lambda at: (100 << 20) + at * (4 << 20))[:15], [200 << 20])
+    assert not wrong
+
+
 @pytest.mark.parametrize(
     ("measured", "peak", "sentence"),
     [
