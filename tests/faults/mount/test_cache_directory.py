@@ -79,12 +79,10 @@ def test_a_disk_that_others_fill(node, filled, tiny_disk):
     serving(node, more=SMALL % "0", box=filled)
     (node.path / "box" / "00").read_bytes()
     until(lambda: on_disk(node) > 0, 5, "something is kept")
-    with open(tiny_disk / "of others", "wb", buffering=0) as filler:
-        try:
-            while True:
-                filler.write(bytes(MIB))
-        except OSError:
-            pass
+    full = pytest.raises(OSError, match="No space left")
+    with open(tiny_disk / "of others", "wb", buffering=0) as filler, full:
+        while True:
+            filler.write(bytes(MIB))
     read_again(node)
     read_again(node)
     until(lambda: failures(node, "disk_full", "disk_write") > 0, 5, "the metric counts")
