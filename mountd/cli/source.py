@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from mountd.definitions import (
@@ -119,8 +119,3 @@ def _credential_in(connection: ConnectionString) -> Credential:
     if connection.key:
         return AccountKey(connection.key)
     return SasToken(connection.sas) if connection.sas else Anonymous()
-
-
-def renamed(definition: DatastoreDefinition, name: str) -> DatastoreDefinition:
-    """The same storage under another name."""
-    return replace(definition, name=name)

@@ -6,7 +6,7 @@ not in either. `mounted` are entries of the mount table: they shadow the storage
 
 from dataclasses import dataclass
 
-from mountd.fs.listing import ABSENT, FOLDER, HIDDEN, Listing
+from mountd.fs.listing import ABSENT, FOLDER, Listing
 from mountd.fs.mapped import Mapped
 from mountd.rules.freshness import NEVER
 from mountd.rules.inodes import FolderNumbers, after
@@ -390,7 +390,3 @@ class Directory:
         if any(known.lookups for known in self.asked.values()):
             return True
         return self.listing is not None and any(self.listing.lookups)
-
-    def visible(self, row: int) -> bool:
-        assert self.listing is not None
-        return self.listing.kinds[row] != HIDDEN and (not self.mounted or self.listing.name(row) not in self.mounted)
