@@ -78,7 +78,9 @@ def storage(options: argparse.Namespace) -> Iterator[Endpoint]:
         return
     from mountd.emulator import DEFAULT_ACCOUNT, DEFAULT_KEY
 
-    with emulator({"dataset": asdict(dataset), "faults": network(options)}) as url:
+    with emulator(
+        {"contents": "bench.dataset:Dataset", "arguments": asdict(dataset), "faults": network(options)}
+    ) as url:
         yield Endpoint(url, DEFAULT_ACCOUNT, DEFAULT_KEY, CONTAINER)
 
 

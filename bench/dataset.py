@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, repeat
+from typing import Any
 
 PATTERN = (16 << 20) + 4096
 """The large files repeat so many random bytes: no multiple of a block, so that a block in the wrong place shows."""
@@ -53,6 +54,13 @@ class Dataset:
                 yield f"tree/{folder // 25:02d}/{folder:04d}/{number:03d}.txt", b"leaf"
         for number in range(self.flat_files):
             yield f"flat/{number:06d}", b""
+
+    def into(self, container: Any) -> None:
+        """All of it, into a container of the emulator."""
+        for key, size in self.large_files().items():
+            container.fill(key, self.pattern(), size)
+        for key, data in self.objects():
+            container.put(key, data)
 
 
 FULL = Dataset()

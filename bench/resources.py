@@ -1,4 +1,4 @@
-"""What a process has used, from /proc: CPU seconds, memory, open files."""
+"""What a process has used, from /proc: CPU seconds, memory, open files, threads."""
 
 import os
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ class Usage:
     memory: int
     peak_memory: int
     open_files: int
+    threads: int
 
 
 def usage(pid: int) -> Usage:
@@ -27,4 +28,4 @@ def usage(pid: int) -> Usage:
         memory, peak = (int(status[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
     except (FileNotFoundError, KeyError) as gone:  # a zombie has no memory
         raise ProcessLookupError(pid) from gone
-    return Usage((int(fields[11]) + int(fields[12])) / TICKS, memory, peak, files)
+    return Usage((int(fields[11]) + int(fields[12])) / TICKS, memory, peak, files, int(status["Threads"]))

@@ -1,10 +1,11 @@
-"""The emulator with the dataset in memory, in a process of its own, and its control URL.
+"""The emulator with its contents in memory, in a process of its own, and its control URL.
 
 As a program: `python -m bench.server WORDS`, WORDS being JSON; its first line is `listening on ENDPOINT`, and it ends
-with its standard input. The words: `dataset` (fields of Dataset) or `soak` (the soak's first blobs), `faults` (rules as
-the emulator has them), `seed`.
+with its standard input. The words: `contents` (MODULE:CLASS, which puts itself `into` a container) and its `arguments`,
+`faults` (rules as the emulator has them), `seed`.
 """
 
+import importlib
 import json
 import subprocess
 import sys
@@ -15,8 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-
-from bench.dataset import Dataset
 
 CONTAINER = "bench"
 
@@ -83,23 +82,14 @@ def emulator(words: Mapping[str, Any]) -> Iterator[str]:
 
 
 def main() -> None:
-    from bench.soak.changer import first_changes
-    from bench.soak.truth import body
     from mountd.emulator import Emulator
     from mountd.emulator.faults import fault
 
     words = json.loads(sys.argv[1])
+    module, _, name = words["contents"].partition(":")
+    contents = getattr(importlib.import_module(module), name)(**words.get("arguments", {}))
     with Emulator() as running:
-        container = running.container(CONTAINER)
-        if "dataset" in words:
-            dataset = Dataset(**words["dataset"])
-            for key, size in dataset.large_files().items():
-                container.fill(key, dataset.pattern(), size)
-            for key, data in dataset.objects():
-                container.put(key, data)
-        if words.get("soak"):
-            for first in first_changes():
-                container.put(first.key, body(first.key, first.generation))
+        contents.into(running.container(CONTAINER))
         running.faults.set(*(fault(rule) for rule in words.get("faults", ())), seed=words.get("seed", 0))
         print(f"listening on {running.endpoint}", flush=True)
         sys.stdin.read()

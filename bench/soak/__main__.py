@@ -18,18 +18,23 @@ from pathlib import Path
 from typing import Any
 
 from bench import report
+from bench.node import Node
 from bench.peers import Endpoint, is_mounted
+from bench.records import recorded
 from bench.server import CONTAINER, ControlUrl, emulator
 from bench.soak import changer, readers
-from bench.soak.judge import Judge, of_memory
-from bench.soak.node import Node
-from bench.soak.records import recorded
+from bench.soak.judge import MEMORY_BUDGET, Judge, of_memory
 from bench.soak.truth import Change, History
 
 RESULT = report.ROOT / "bench" / "results" / "soak-latest.json"
 GRACE = 90.0
 """A reader that has not ended so long after its time is stuck: three deadlines."""
 IDLE = 8.0
+CONFIGURATION = f"""
+cache: {{memory: {MEMORY_BUDGET}, disk: 96MiB}}  # less than there is to read: eviction all the time
+stores: {{stall_timeout: 3s, block_checksums: true}}  # a corrupted byte must be noticed
+logging: {{format: json}}
+"""
 READING = ["GetBlob", "ListBlobs", "GetBlobProperties"]
 FAULTS: list[dict[str, Any]] = [
     {"kind": "latency", "probability": 0.02, "seconds": 0.2, "jitter": 0.8, "operations": READING},
@@ -81,8 +86,8 @@ def soak(plan: Plan) -> dict[str, Any]:
     from mountd.emulator import DEFAULT_ACCOUNT, DEFAULT_KEY
 
     folder = Path(tempfile.mkdtemp(prefix="mountd-soak-"))
-    with emulator({"soak": True, "faults": FAULTS, "seed": plan.seed}) as url:
-        node = Node(folder, Endpoint(url, DEFAULT_ACCOUNT, DEFAULT_KEY, CONTAINER), [])
+    with emulator({"contents": "bench.soak.changer:FirstBlobs", "faults": FAULTS, "seed": plan.seed}) as url:
+        node = Node(folder, Endpoint(url, DEFAULT_ACCOUNT, DEFAULT_KEY, CONTAINER), CONFIGURATION)
         try:
             node.start()
             figures = _lived(plan, node, ControlUrl(url))

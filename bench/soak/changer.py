@@ -3,8 +3,9 @@
 import random
 import time
 from pathlib import Path
+from typing import Any
 
-from bench.soak.records import Records
+from bench.records import Records
 from bench.soak.truth import ABSENT, Change, body
 
 STABLE = ["stable/large.bin", *(f"stable/small/{number:03d}.bin" for number in range(150))]
@@ -17,6 +18,14 @@ def first_changes() -> list[Change]:
     """What is there before the start."""
     long_ago = float("-inf")
     return [Change(key, 1, long_ago, long_ago) for key in STABLE + REPLACED + COMING_AND_GOING[::2]]
+
+
+class FirstBlobs:
+    """What the emulator holds at the start."""
+
+    def into(self, container: Any) -> None:
+        for first in first_changes():
+            container.put(first.key, body(first.key, first.generation))
 
 
 def change(endpoint: str, key: str, container: str, seed: int, until: float, log: Path) -> None:

@@ -1,12 +1,12 @@
 """What must hold of everything that was seen, given what was true. Pure: records and history in, sentences out."""
 
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.soak.node import MEMORY_BUDGET, Sample
+from bench.growth import Allowed, growth, series
+from bench.node import Sample
 from bench.soak.truth import ABSENT, History, size_of
 
 TTL = 10.0
@@ -15,11 +15,9 @@ ANSWER = 5.0
 """How long an answer that showed it may have been on its way, under the faults of a soak."""
 DEADLINE = 30.0
 """SEMANTICS 32, and a few seconds of a busy machine."""
+MEMORY_BUDGET = 64 << 20
 PROGRAM = 220 << 20
 """What the daemon holds beside its budget: Python, its libraries, pages being parsed. As the command tests have it."""
-GROWTH = 24 << 20
-CALM_SECONDS = 45.0
-MORE_FILES = 24
 ERRORS_OF_AN_OUTAGE = frozenset({"ENOTCONN", "ECONNABORTED", "ENOENT", "SIGBUS", "EIO", "ESTALE"})
 ERRORS_OF_A_REPLACED_FILE = frozenset({"ESTALE", "SIGBUS", "ENOENT"})
 ERRORS_OF_FAULTS = frozenset({"EIO", "ETIMEDOUT", "EACCES", "SIGBUS"})
@@ -108,40 +106,22 @@ class Judge:
 
 
 def of_memory(samples: Sequence[Sample], peaks: Sequence[int]) -> tuple[dict[str, Any], list[str]]:
-    """Figures of the last, calm life, and what is wrong with them. Its first third is warming up, and in less than
-    CALM_SECONDS behind that nobody can tell warming up from growing: a run of seconds is not judged by it."""
+    """Figures of the last, calm life, its first third left out, and what is wrong with them; bugs are counted in every life."""
     wrong = []
     peak = max(peaks)
     if peak > MEMORY_BUDGET + PROGRAM:
         wrong.append(f"peak memory {peak >> 20} MiB, {MEMORY_BUDGET + PROGRAM >> 20} MiB may be")
     last = [sample for sample in samples if sample.life == samples[-1].life]
-    calm = last[len(last) // 3 :]
-    third = max(1, len(calm) // 3)
-    early, late = calm[:third], calm[-third:]
-    memory = [statistics.median(sample.memory for sample in part) for part in (early, late)]
-    files = [statistics.median(sample.open_files for sample in part) for part in (early, late)]
-    long_enough = calm[-1].at - calm[0].at >= CALM_SECONDS
-    if long_enough and memory[1] - memory[0] > GROWTH:
-        wrong.append(f"memory grew from {memory[0] / 2**20:.0f} to {memory[1] / 2**20:.0f} MiB in one life")
-    if long_enough and files[1] - files[0] > MORE_FILES:
-        wrong.append(f"open files grew from {files[0]:.0f} to {files[1]:.0f} in one life")
+    calm, grown = growth(last[len(last) // 3 :], Allowed())
     bugs = sum(max(sample.bugs for sample in samples if sample.life == life) for life in {s.life for s in samples})
     if bugs:
         wrong.append(f"mountd_bugs_total {bugs:g}")
-    minutes = (calm[-1].at - calm[0].at) / 60
-    slope = statistics.linear_regression([s.at for s in calm], [s.memory for s in calm]).slope if len(calm) > 2 else 0.0
     figures = {
         "peak_mib": round(peak / 2**20, 1),
         "peaks_of_lives_mib": [round(value / 2**20, 1) for value in peaks],
-        "calm_minutes": round(minutes, 2),
-        "calm_memory_mib": [round(value / 2**20, 1) for value in memory],
-        "calm_slope_mib_a_minute": round(slope * 60 / 2**20, 2),
-        "calm_open_files": files,
+        "calm": calm,
         "most_open_files": max(sample.open_files for sample in samples),
         "bugs": bugs,
-        "series": [
-            [round(s.at - samples[0].at, 1), s.life, s.memory >> 20, s.open_files]
-            for s in samples[:: max(1, len(samples) // 120)]
-        ],
+        "series": series(samples),
     }
-    return figures, wrong
+    return figures, wrong + grown

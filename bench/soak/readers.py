@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.records import Records
 from bench.soak.changer import COMING_AND_GOING, REPLACED, STABLE
-from bench.soak.records import Records
 from bench.soak.truth import body, generation_in, size_of
 
 MiB = 1 << 20

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.node import Sample
 from bench.soak.judge import ANSWER, TTL, Judge, of_memory
-from bench.soak.node import Sample
 from bench.soak.readers import OpenFile, WrongBytes
 from bench.soak.truth import ABSENT, Change, History, body, generation_in, size_of
 
@@ -142,14 +142,14 @@ def test_a_walk_shows_everything_with_its_size_and_nothing_else():
     assert verdict(walk_record(there, 201.0 + LATE)).wrong  # deleted long ago
 
 
-def samples(memory, files=lambda at: 40, bugs=0.0):
-    return [Sample(2, float(at), int(memory(at)), files(at), 0.0, bugs) for at in range(90)]
+def samples(memory, files=lambda at: 40, threads=lambda at: 20, bugs=0.0):
+    return [Sample(2, float(at), int(memory(at)), files(at), threads(at), 0.0, bugs) for at in range(90)]
 
 
 def test_constant_memory_and_files_are_no_finding():
     figures, wrong = of_memory(samples(lambda at: 100 << 20), [120 << 20])
     assert not wrong
-    assert figures["calm_slope_mib_a_minute"] == 0
+    assert figures["calm"]["memory_mib_a_minute"] == 0
 
 
 def test_a_life_of_seconds_is_warming_up():
@@ -162,6 +162,7 @@ def test_a_life_of_seconds_is_warming_up():
     [
         (samples(lambda at: (100 << 20) + at * (1 << 20)), 200 << 20, "memory grew"),
         (samples(lambda at: 100 << 20, files=lambda at: 20 + at), 120 << 20, "open files grew"),
+        (samples(lambda at: 100 << 20, threads=lambda at: 20 + at // 3), 120 << 20, "threads grew from"),
         (samples(lambda at: 100 << 20), 400 << 20, "peak memory"),
         (samples(lambda at: 100 << 20, bugs=1.0), 120 << 20, "mountd_bugs_total 1"),
     ],

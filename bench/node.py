@@ -15,12 +15,6 @@ from mountd.sdk.client import Client
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
-MEMORY_BUDGET = 64 << 20
-CONFIGURATION = f"""
-cache: {{memory: {MEMORY_BUDGET}, disk: 96MiB}}  # less than there is to read: eviction all the time
-stores: {{stall_timeout: 3s, block_checksums: true}}  # a corrupted byte must be noticed
-logging: {{format: json}}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +25,7 @@ class Sample:
     at: float
     memory: int
     open_files: int
+    threads: int
     cpu_seconds: float
     bugs: float
 
@@ -38,15 +33,15 @@ class Sample:
 class Node:
     """State: `process`, its `life`, and the spans in which no daemon could answer (`outages`)."""
 
-    def __init__(self, folder: Path, endpoint: Endpoint, memory_samples: list[Sample]) -> None:
+    def __init__(self, folder: Path, endpoint: Endpoint, configuration: str) -> None:
         self.folder = folder
         self.endpoint = endpoint
-        self.samples = memory_samples
+        self.samples: list[Sample] = []
         self.outages: list[tuple[float, float]] = []
         self.peaks: list[int] = []
         self.life = 0
         self.mountpoint.mkdir()
-        self.configuration.write_text(CONFIGURATION)
+        self.configuration.write_text(configuration)
         self._down_since = time.monotonic()
 
     @property
@@ -99,7 +94,17 @@ class Node:
         for line in self._client().metrics().splitlines():
             if line.startswith("mountd_bugs_total"):
                 bugs += float(line.rpartition(" ")[2])
-        self.samples.append(Sample(self.life, time.monotonic(), used.memory, used.open_files, used.cpu_seconds, bugs))
+        self.samples.append(
+            Sample(
+                life=self.life,
+                at=time.monotonic(),
+                memory=used.memory,
+                open_files=used.open_files,
+                threads=used.threads,
+                cpu_seconds=used.cpu_seconds,
+                bugs=bugs,
+            )
+        )
 
     def kill(self) -> None:
         """kill -9."""
