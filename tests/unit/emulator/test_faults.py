@@ -111,6 +111,18 @@ def test_latency_and_bandwidth_take_time(public: Emulator, connection: http.clie
     assert time.perf_counter() - start >= 0.05 + 0.09
 
 
+def test_a_small_answer_takes_the_latency_and_no_more(public: Emulator, connection: http.client.HTTPConnection) -> None:
+    """The body does not wait until the client has acknowledged the head, which takes 40 ms."""
+    public.container("data").put("x", bytes(20_000))
+    public.faults.set(Fault("latency", seconds=0.005))
+    times = []
+    for _ in range(9):
+        start = time.perf_counter()
+        assert status(connection) == 200
+        times.append(time.perf_counter() - start)
+    assert sorted(times)[4] < 0.03
+
+
 def test_a_rule_concerns_its_operation_container_and_key(
     public: Emulator, connection: http.client.HTTPConnection
 ) -> None:
