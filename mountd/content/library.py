@@ -20,6 +20,7 @@ from mountd.content.transfers import Transfers
 from mountd.rules.blocks import RANGE, SMALL_FILE
 from mountd.types import StoreIdentity, Version
 
+GUESSED_PART = 2  # of the budget may wait to be opened, having been guessed: more would push out what is read
 WARM_AHEAD = 8 * RANGE  # in flight while warming: enough to fill a near network, little enough to leave readers theirs
 
 
@@ -44,13 +45,14 @@ class BlockContent:
 
     def fetch_ahead(self, source: Source, versions: Sequence[Version]) -> int:
         """As in content.interface; empty files and those too large for it have nothing to be fetched, and count as
-        taken. Nothing is taken while too much of what was fetched so has left unread."""
+        taken. Nothing is taken while too much of what was fetched so has left unopened, or waits to be."""
         if not (self._prefetch and source.prefetch):
             return 0
         room = self._tier.room(source.reader.identity)
-        if room.credit <= 0:
+        guesses = room.guesses(source.datastore)
+        if guesses.credit <= 0:
             return 0
-        left = self._transfers.ahead_room(room)
+        left = min(self._transfers.ahead_room(room), guesses.allowance(self._tier.budget.limit // GUESSED_PART))
         blocks: list[Block] = []
         taken = 0
         for version in versions:
@@ -61,7 +63,10 @@ class BlockContent:
                     if left < 0:
                         room.tidy(shelf)
                         break
-                    blocks.append(self._tier.file(Block(shelf, 0, version.size, source)))
+                    block = self._tier.file(Block(shelf, 0, version.size, source))
+                    block.guess = guesses
+                    guesses.made(block.size)
+                    blocks.append(block)
             taken += 1
         if blocks:
             self._transfers.fetch_ahead(blocks)

@@ -7,21 +7,20 @@ here waits. It must not know stores or streams.
 
 from collections.abc import Iterator
 from enum import IntEnum
+from typing import Protocol
 
 import trio
 
 from mountd import metrics
 from mountd.content.budget import Flight, MemoryBudget
+from mountd.content.guesses import Guesses
 from mountd.content.interface import Source
 from mountd.rules.blocks import GRAIN, GRAIN_BITS
 from mountd.rules.eviction import Evictable, Eviction, Share
 from mountd.rules.pace import Pace
-from mountd.types import Buffer, MiB, StoreIdentity, Version
+from mountd.types import Buffer, StoreIdentity, Version
 
 OVERHEAD = 1536  # bytes of memory that a block takes beside its own, measured: with its shelf, names and ghost
-
-WASTE = 32 * MiB  # of files fetched ahead may leave unread before no more are fetched: some folders are read at random
-EARNED = 8  # bytes that leave having been read allow one byte of waste again
 
 
 class State(IntEnum):
@@ -30,6 +29,14 @@ class State(IntEnum):
     HERE = 2
     FAILED = 3
     GONE = 4  # withdrawn before it flew, or forgotten
+
+
+class Keeper(Protocol):
+    """Keeps blocks from being evicted until it lets them go."""
+
+    def landed(self, block: "Block") -> None:
+        """A flight has ended, or the block has left by force: it is here, or it will never be."""
+        ...
 
 
 class Block(Evictable):
@@ -41,6 +48,8 @@ class Block(Evictable):
         "data",
         "failure",
         "found",
+        "guess",
+        "keeper",
         "landed",
         "shelf",
         "source",
@@ -71,6 +80,8 @@ class Block(Evictable):
         self.ahead = False  # fetched before anybody asked
         self.landed = False  # its flight has ended: here, or failed. A forgotten block's flight goes on
         self.found = ""  # where its bytes came from: disk or store
+        self.guess: Guesses | None = None  # whose guess it is, until its file is opened
+        self.keeper: Keeper | None = None  # who keeps it from being evicted
 
     def grains(self) -> range:
         return range(self.start >> GRAIN_BITS, (self.stop + GRAIN - 1) >> GRAIN_BITS)
@@ -98,17 +109,17 @@ class Shelf:
 
 
 class Room:
-    """One storage's shelves, by key (rarely more than one version each), what was learnt about its pace, and `credit`: the bytes
-    that fetching files ahead may still waste."""
+    """One storage's shelves, by key (rarely more than one version each), what was learnt about its pace, and the guesses of the
+    datastores that show it."""
 
-    __slots__ = ("_eviction", "_shares", "credit", "flight", "identity", "pace", "shelves")
+    __slots__ = ("_eviction", "_guesses", "_shares", "flight", "identity", "pace", "shelves")
 
     def __init__(self, identity: StoreIdentity, eviction: Eviction) -> None:
         self.identity = identity
         self.shelves: dict[str, list[Shelf]] = {}
         self.pace = Pace()
         self.flight = Flight()
-        self.credit = WASTE
+        self._guesses: dict[str, Guesses] = {}
         self._eviction = eviction
         self._shares: dict[float, Share] = {}
 
@@ -117,6 +128,12 @@ class Room:
         if share is None:
             share = self._shares[weight] = self._eviction.share(weight)
         return share
+
+    def guesses(self, datastore: str) -> Guesses:
+        found = self._guesses.get(datastore)
+        if found is None:
+            found = self._guesses[datastore] = Guesses(datastore)
+        return found
 
     def find(self, version: Version) -> Shelf | None:
         for shelf in self.shelves.get(version.key, ()):
@@ -150,8 +167,6 @@ class MemoryTier:
         self.held_bytes = 0
         self.budget = MemoryBudget(limit, self._give_up)
         self._eviction = Eviction(limit)
-        self._used = metrics.PREFETCH_BYTES.labels("used")
-        self._wasted = metrics.PREFETCH_BYTES.labels("wasted")
         metrics.CACHE_BYTES.labels("memory").set_function(lambda: float(self.held_bytes))
 
     def room(self, identity: StoreIdentity) -> Room:
@@ -176,7 +191,12 @@ class MemoryTier:
         if kept:
             block.state = State.HERE
             self.held_bytes += block.cost
-            self._eviction.add(block)
+            if block.keeper is None:
+                self._eviction.add(block)
+            else:
+                block.keeper.landed(block)
+        else:
+            self._leave(block, wasted=False)
         if block.arrival is not None:
             block.arrival.set()
 
@@ -188,6 +208,7 @@ class MemoryTier:
             self._unfile(block)
         block.state = State.FAILED
         block.failure = failure
+        self._leave(block, wasted=False)
         if block.arrival is not None:
             block.arrival.set()
 
@@ -195,6 +216,19 @@ class MemoryTier:
         """A queued block that nobody wants any more."""
         self._unfile(block)
         block.state = State.GONE
+        self._leave(block, wasted=False)
+
+    def keep(self, block: Block, keeper: Keeper) -> None:
+        """Whatever needs room, this block stays until it is released."""
+        if block.state is State.HERE and block.keeper is None:
+            self._eviction.remove(block)
+        block.keeper = keeper
+
+    def release(self, block: Block) -> None:
+        block.keeper = None
+        if block.state is State.HERE:
+            block.protected = False
+            self._eviction.add(block)
 
     def forget(self, shelf: Shelf) -> int:
         """Takes out all that is here, and leaves what flies to its waiters alone; gives the bytes freed."""
@@ -202,7 +236,8 @@ class MemoryTier:
         for block in list(shelf.unique()):
             if block.state is State.HERE:
                 freed += block.cost
-                self._eviction.remove(block)
+                if block.keeper is None:
+                    self._eviction.remove(block)
                 self._take_out(block)
             elif block.state is State.FLYING:
                 self._unfile(block)
@@ -217,18 +252,12 @@ class MemoryTier:
             if victim is None:
                 break
             assert isinstance(victim, Block)
-            self._settle(victim)
+            read = bool(victim.served or victim.protected)
+            guesses = victim.shelf.room.guesses(victim.source.datastore)
+            guesses.left(victim.size, ahead=victim.ahead, read=read)
             self._take_out(victim)
             freed += victim.cost
         return freed
-
-    def _settle(self, block: Block) -> None:
-        """Who only samples a folder would have all of it fetched again and again, and read a part of it: that has an end."""
-        room = block.shelf.room
-        if block.ahead and not (block.served or block.protected):
-            room.credit -= block.size
-        else:
-            room.credit = min(room.credit + block.size // EARNED, WASTE)
 
     def _take_out(self, block: Block) -> None:
         self._unfile(block)
@@ -238,7 +267,17 @@ class MemoryTier:
         self.held_bytes -= block.cost
         self.budget.release(block.cost)
         if block.ahead:
-            (self._used if block.served or block.protected else self._wasted).inc(block.size)
+            guesses = block.shelf.room.guesses(block.source.datastore)
+            guesses.counted(block.size, read=bool(block.served or block.protected))
+        self._leave(block, wasted=True)
+
+    def _leave(self, block: Block, *, wasted: bool) -> None:
+        """What waits for nobody any more tells those who guessed or kept it."""
+        if block.guess is not None:
+            block.guess.ended(block.size, wasted=wasted)
+            block.guess = None
+        if block.keeper is not None:
+            block.keeper.landed(block)
 
     def _unfile(self, block: Block) -> None:
         blocks = block.shelf.blocks

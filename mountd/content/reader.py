@@ -64,8 +64,13 @@ class VersionReader:
         self._ahead: list[Block] = []
         self._closed = False
         shelf.opens += 1
-        if 0 < self._size <= SMALL_FILE and 0 not in self._blocks:
-            cache.begin(shelf, source)
+        if 0 < self._size <= SMALL_FILE:
+            first = self._blocks.get(0)
+            if first is not None and first.guess is not None:
+                first.guess.opened(first.size)
+                first.guess = None
+            if first is None or first.state is State.QUEUED:
+                cache.begin(shelf, source)
 
     @property
     def version(self) -> Version:

@@ -283,13 +283,13 @@ class Listing:
         self.thin = True
         self.etags, self.sizes, self.modified, self.traits = Packed(), array("Q"), array("q"), {}
 
-    def small_files(self, start: int, stop: int, largest: int) -> list[Version]:
-        """Versions of the readable files of rows [start, stop) that have at most `largest` bytes, and some."""
+    def small_rows(self, start: int, stop: int, largest: int) -> list[int]:
+        """The readable files of rows [start, stop) that have at most `largest` bytes, and some."""
         kinds, sizes, traits = self.kinds, self.sizes, self.traits
         if self.thin:
             return []
         return [
-            self.version(row)
+            row
             for row in range(start, min(stop, len(kinds)))
             if kinds[row] == FILE and 0 < sizes[row] <= largest and not (traits and self.trait(row).archived)
         ]

@@ -312,3 +312,58 @@ async def test_tiny_files_take_no_more_memory_than_the_budget(autojump_clock, nu
         opened.close()
     blocks = sum(len(shelf.blocks) for shelf in content._shelves())
     assert 1000 < blocks <= 16 * MiB // (100 + 1300)  # what each was measured to take beside its bytes
+
+
+async def test_no_more_is_guessed_than_half_the_memory_until_files_are_opened(autojump_clock, nursery, store):
+    content, source = BlockContent(CacheConfig(memory=16 * MiB), nursery), source_of(store)
+    versions = many_files(store, 1000, 100 * KiB)
+    taken = 0
+    for _ in range(20):
+        taken += content.fetch_ahead(source, versions[taken:])
+        await trio.sleep(1)
+    assert 75 <= taken <= 82
+    for version in versions[:10]:
+        content.open(source, version).close()
+    assert 9 <= content.fetch_ahead(source, versions[taken:]) <= 11
+    assert len(store.requests) <= taken + 11
+
+
+async def test_what_became_of_guesses_is_counted_a_datastore(autojump_clock, nursery, store):
+    def counted(metric):
+        return [metric.labels("box", outcome)._value.get() for outcome in ("used", "wasted")]
+
+    files, size = counted(metrics.GUESSED_FILES), counted(metrics.PREFETCH_BYTES)
+    content, source = BlockContent(CacheConfig(memory=16 * MiB), nursery), source_of(store)
+    versions = many_files(store, 1000, 100 * KiB)
+    assert content.fetch_ahead(source, versions[:20]) == 20
+    await trio.sleep(1)
+    for version in versions[:12] + versions[500:900]:
+        opened = content.open(source, version)
+        await opened.read(0, version.size)
+        opened.close()
+    assert [now - before for now, before in zip(counted(metrics.GUESSED_FILES), files, strict=True)] == [12, 8]
+    used, wasted = (now - before for now, before in zip(counted(metrics.PREFETCH_BYTES), size, strict=True))
+    assert (used, wasted) == (12 * 100 * KiB, 8 * 100 * KiB)
+    assert 0.9 < metrics.GUESS_RATE.labels("box")._value.get() < 1.0
+
+
+async def test_a_guess_that_fails_or_is_forgotten_is_waited_for_no_longer(autojump_clock, nursery, store):
+    content, source = BlockContent(CacheConfig(memory=16 * MiB), nursery), source_of(store)
+    versions = many_files(store, 60, 100 * KiB)
+    guesses = content._tier.room(store.identity).guesses("box")
+
+    def unavailable(version, start, stop):
+        raise Unavailable("down")
+
+    store.before = unavailable
+    assert content.fetch_ahead(source, versions[:40]) == 40
+    await trio.sleep(1)
+    assert guesses.unread == 0
+    store.before, store.gate = None, trio.Event()
+    assert content.fetch_ahead(source, versions) == 40  # as many as may be queued
+    await trio.sleep(0.01)
+    for version in versions:
+        content.drop(store.identity, version.key)
+    store.gate.set()
+    await trio.sleep(1)
+    assert guesses.unread == 0

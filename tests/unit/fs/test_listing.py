@@ -75,6 +75,6 @@ def test_small_files_leave_out_what_is_large_empty_archived_or_no_file():
     traits = {1: Traits(archived=True), 2: Traits(metadata={"is_symlink": "true"})}
     listing.add(page("", ["a", "b", "c", "d", "e"], ["f/"], traits=traits))
     listing.finish()
-    assert [version.key for version in listing.small_files(0, 10, 4)] == ["a", "d"]
+    assert [listing.key(row) for row in listing.small_rows(0, 10, 4)] == ["a", "d"]
     listing.make_thin()
-    assert listing.small_files(0, 10, 4) == []
+    assert listing.small_rows(0, 10, 4) == []
