@@ -143,7 +143,7 @@ async def serve(mountpoint: str, *, plain: bool) -> None:
     config = MountConfig()
     if not plain:
         keep_large_buffers()
-        RequestTasks(Calls(config.call_limit)).install()
+        RequestTasks(Calls(config.call_limit), config.look_again_microseconds / 1e6).install()
     pyfuse3.init(NullOperations(SHAPE, ready), mountpoint, {"fsname=nullfs", "subtype=nullfs", "default_permissions"})
 
     async def tuned() -> None:

@@ -8,7 +8,7 @@ The wrapping is by reflection, so that an operation of a later pyfuse3 is inside
 
 import errno
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pyfuse3
@@ -25,9 +25,6 @@ UNSEEN = frozenset({"forget", "init", "release", "releasedir", "stacktrace"})
 """Operations whose caller cannot be told of a failure: it is logged and counted, and the call ends as if it had worked."""
 
 SYNCHRONOUS = frozenset({"init", "stacktrace"})
-
-IMMEDIATE = frozenset({"flush", "forget", "fsync", "fsyncdir", "release", "releasedir", "statfs"})
-"""Operations that wait for nothing here, and so need no limit."""
 
 RESULTS: dict[str, type | tuple[type, ...]] = {
     "create": tuple,
@@ -71,10 +68,8 @@ class Boundary(pyfuse3.Operations):
             handler = getattr(handlers, name)
             if name in SYNCHRONOUS:
                 setattr(self, name, _guarded_now(name, handler))
-            elif name in IMMEDIATE:
-                setattr(self, name, _guarded(name, handler))
             else:
-                setattr(self, name, _guarded(name, _limited(name, handler, calls)))
+                setattr(self, name, _guarded(name, handler, calls))
 
 
 def _guarded_now(name: str, handler: Callable[[], None]) -> Callable[[], None]:
@@ -87,14 +82,20 @@ def _guarded_now(name: str, handler: Callable[[], None]) -> Callable[[], None]:
     return call
 
 
-def _guarded(name: str, handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _guarded(name: str, handler: Callable[..., Coroutine[Any, Any, Any]], calls: Calls) -> Callable[..., Any]:
     succeeded = FUSE_OPERATIONS.labels(name, "ok").inc
     wanted = RESULTS.get(name, object)
     unseen = name in UNSEEN
 
     async def call(*arguments: object) -> Any:  # noqa: ANN401  each operation has its own
         try:
-            result = await handler(*arguments)
+            begun = handler(*arguments)
+            try:
+                trap = begun.send(None)  # begun by hand: most calls need no waiting, and so no limit
+            except StopIteration as done:
+                result = done.value
+            else:
+                result = await _limited(name, begun, trap, calls)
             if not isinstance(result, wanted):
                 raise TypeError(f"{name} answered {type(result).__name__}")
         except BaseException as error:  # noqa: BLE001  total: pyo3's PanicException, for one, is no Exception
@@ -110,28 +111,18 @@ def _guarded(name: str, handler: Callable[..., Awaitable[Any]]) -> Callable[...,
     return call
 
 
-def _limited(name: str, handler: Callable[..., Awaitable[Any]], calls: Calls) -> Callable[..., Awaitable[Any]]:
-    running, expired = calls.running, calls.expired
-    current_task, current_time = trio.lowlevel.current_task, trio.current_time
-
-    async def call(*arguments: object) -> Any:  # noqa: ANN401  each operation has its own
-        task = current_task()
-        running[task] = (name, current_time())
-        try:
-            return await handler(*arguments)
-        except trio.Cancelled:
-            if task not in expired:
-                raise
-            raise pyfuse3.FUSEError(errno.ETIMEDOUT) from None
-        except BaseExceptionGroup as group:
-            if task not in expired:
-                raise
-            rest = group.split(trio.Cancelled)[1]
-            raise rest or pyfuse3.FUSEError(errno.ETIMEDOUT) from None
-        finally:
-            del running[task]
-
-    return call
+async def _limited(name: str, begun: Coroutine[Any, Any, Any], trap: object, calls: Calls) -> Any:  # noqa: ANN401  as above
+    try:
+        return await calls.wait(name, begun, trap)
+    except trio.Cancelled:
+        if trio.lowlevel.current_task() not in calls.expired:
+            raise
+        raise pyfuse3.FUSEError(errno.ETIMEDOUT) from None
+    except BaseExceptionGroup as group:
+        if trio.lowlevel.current_task() not in calls.expired:
+            raise
+        rest = group.split(trio.Cancelled)[1]
+        raise rest or pyfuse3.FUSEError(errno.ETIMEDOUT) from None
 
 
 def _failure(name: str, error: BaseException) -> int:

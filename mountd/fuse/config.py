@@ -37,6 +37,10 @@ class MountConfig:
     max_tasks: int = setting(
         4096, "Requests served at once: more than max_background, so that a dead datastore cannot take every task."
     )
+    look_again_microseconds: int = setting(
+        50,
+        "The daemon looks so long for the next request before it sleeps: being woken costs more (0: it sleeps at once).",
+    )
     call_limit: float = setting(
         300.0,
         "A kernel request still unanswered then fails with ETIMEDOUT, whatever holds it; a storage's own deadline ends it sooner.",

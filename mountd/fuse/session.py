@@ -48,7 +48,7 @@ class Session:
         self._mounted = False
         self._stopping = False
         calls = Calls(config.call_limit)
-        self._tasks = RequestTasks(calls)
+        self._tasks = RequestTasks(calls, config.look_again_microseconds / 1e6)
         self._handlers = Boundary(TreeOperations(tree, self._initialised.set), calls)
         self.tuned: dict[str, int] = {}
 

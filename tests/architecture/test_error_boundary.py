@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from mountd import errors
-from mountd.fuse.boundary import IMMEDIATE, RESULTS, SYNCHRONOUS, UNSEEN, Boundary, operation_names
+from mountd.fuse.boundary import RESULTS, SYNCHRONOUS, UNSEEN, Boundary, operation_names
 from mountd.fuse.workers import Calls
 from mountd.metrics import BUGS
 
@@ -145,7 +145,7 @@ async def test_an_answer_that_pyfuse3_would_choke_on_is_a_bug_of_this_call_only(
     assert bugs(name) == before + 1
 
 
-WAITING = sorted(set(OPERATIONS) - IMMEDIATE - SYNCHRONOUS)
+WAITING = sorted(set(OPERATIONS) - UNSEEN - SYNCHRONOUS)
 
 
 @pytest.mark.parametrize("end", ["alone", "in a group", "beside a bug"])

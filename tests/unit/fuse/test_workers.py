@@ -7,7 +7,8 @@ import pytest
 import trio
 import trio.testing
 
-from mountd.fuse.workers import IN_A_ROW, Calls, ReaderLock, RequestTasks
+from mountd.fuse.awaiting import TURN, Descriptor
+from mountd.fuse.workers import Calls, ReaderLock, RequestTasks
 
 
 @pytest.fixture
@@ -28,13 +29,44 @@ async def test_a_lock_held_by_one_task_is_given_to_the_next_in_order():
         async with lock:
             order.append(number)
             await trio.lowlevel.checkpoint()
+        lock.pass_on()
 
     async with trio.open_nursery() as nursery, lock:
         for number in range(5):
             nursery.start_soon(reader, number)
             await trio.testing.wait_all_tasks_blocked()
         assert order == []
+        nursery.start_soon(pass_on_when_free, lock)
     assert order == [0, 1, 2, 3, 4]
+
+
+async def pass_on_when_free(lock):
+    lock.pass_on()
+
+
+async def test_nobody_is_woken_by_who_only_lets_the_lock_go(autojump_clock):
+    """It comes back for the next request in a moment, unless its call has to wait: waking another one would be for nothing."""
+    calls = Calls(30)
+    lock, taken = ReaderLock(calls, lambda: None), []
+
+    async def idle():
+        async with lock:
+            taken.append(trio.current_time())
+        calls.pass_on()
+
+    async def call():
+        await trio.sleep(5)
+
+    start = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        async with lock:
+            nursery.start_soon(idle)
+            await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(3)
+        assert taken == []
+        begun = call()
+        await calls.wait("read", begun, begun.send(None))
+    assert [when - start for when in taken] == [3.0]
 
 
 async def test_a_free_lock_is_taken_without_a_pass_through_the_scheduler():
@@ -57,6 +89,7 @@ async def test_a_waiter_that_is_cancelled_is_passed_over():
         with scope:
             async with lock:
                 order.append(number)
+            lock.pass_on()
 
     scopes = [trio.CancelScope() for _ in range(3)]
     async with trio.open_nursery() as nursery, lock:
@@ -65,25 +98,76 @@ async def test_a_waiter_that_is_cancelled_is_passed_over():
             await trio.testing.wait_all_tasks_blocked()
         scopes[0].cancel()
         await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(pass_on_when_free, lock)
     assert order == [1, 2]
 
 
 async def test_a_descriptor_that_stays_readable_gives_others_a_turn(pipe):
     reader, writer = pipe
     os.write(writer, b"x")
-    tasks, turns = RequestTasks(Calls(30)), []
+    now, turns = 0.0, []
+    tasks = RequestTasks(Calls(30), clock=lambda: now)
 
     async def other():
-        turns.append(taken)
+        turns.append(now)
 
-    taken = 0
     async with trio.open_nursery() as nursery:
         nursery.start_soon(other)
         while not turns:
             await tasks.wait_readable(reader)
-            taken += 1
-    # Who runs first of those that may is trio's secret: at most two rounds.
-    assert turns[0] <= 2 * (IN_A_ROW + 1)
+            now += TURN / 10
+    # Who runs first of those that may is trio's secret: at most two turns.
+    assert turns[0] <= 2.2 * TURN
+
+
+class Requests:
+    """A pipe's end where a request comes after so many looks; looking takes ten microseconds."""
+
+    def __init__(self, descriptor, looking):
+        self.now, self.looks, self.after = 0.0, 0, 0
+        self.descriptor = Descriptor(descriptor, looking, self.clock)
+        self.descriptor._poll = self.poll
+
+    def clock(self):
+        return self.now
+
+    def poll(self, timeout):
+        self.now += 10e-6
+        self.looks += 1
+        return self.looks > self.after
+
+    def comes_after(self, looks):
+        self.looks, self.after = 0, looks
+        return self.descriptor.becomes_readable()
+
+
+def test_a_request_that_comes_at_once_is_found_without_sleep(pipe):
+    requests = Requests(pipe[0], 50e-6)
+    assert [requests.comes_after(3) for _ in range(100)] == [True] * 100
+
+
+def test_who_looks_in_vain_looks_more_and_more_rarely(pipe):
+    requests = Requests(pipe[0], 50e-6)
+    for _ in range(10_000):
+        assert not requests.comes_after(1000)
+    assert requests.now <= 50 * 50e-6  # 47 looks in vain of 50 µs each, where 10,000 would be half a second
+
+
+def test_one_request_found_makes_looking_worth_it_again(pipe):
+    requests = Requests(pipe[0], 50e-6)
+    while not requests.descriptor._leave_out >= 255:
+        requests.comes_after(1000)
+    found = [requests.comes_after(3) for _ in range(300)]
+    assert found == [False] * 255 + [True] * 45
+
+
+async def test_nobody_looks_while_a_call_waits_for_the_loop(pipe):
+    calls = Calls(30)
+    tasks = RequestTasks(calls, looking=1000.0)
+    calls.running[trio.lowlevel.current_task()] = ("read", 0.0)
+    with trio.move_on_after(0.01) as scope:
+        await tasks.wait_readable(pipe[0])
+    assert scope.cancelled_caught
 
 
 @pytest.mark.parametrize("attempt", range(20))  # the order of two tasks that may run is random: red in half of them
