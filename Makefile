@@ -29,10 +29,11 @@ docs: setup-python ## writes the generated documents anew
 	@$(bin)/python -m mountd.config --markdown > docs/CONFIGURATION.md
 	@$(bin)/python -m mountd.config --example > config.example.yaml
 
-bench: setup-python ## mountd beside rclone on the emulator: a table of ratios
-	@$(bin)/python -m bench
+bench: setup-python ## mountd beside rclone, a table and a plot in under ten minutes; ARGS="--network B --check …"
+	@$(bin)/python -m bench --json bench/results/bench-latest.json --plot bench/results/bench-latest.png $(ARGS)
 
-soak: setup-test ## the long runs; the report goes to bench/results/
+soak: setup-test ## the long runs, ten minutes each; their reports go to bench/results/
+	@$(bin)/python -m bench.mixed
 	@$(bin)/python -m bench.soak
 
 clean: ## removes what the targets above made here

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The storage both peers read: `url` up to and without the container."""
+    """The storage all peers read: `url` up to and without the container."""
 
     url: str
     account: str
@@ -24,26 +24,35 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
+    """`command` takes the endpoint, the mountpoint, a folder for whatever it keeps, and options beside its own."""
+
     name: str
-    command: Callable[[Endpoint, Path, Path], list[str]]
-    environment: Callable[[Endpoint], dict[str, str]]
+    why: str
+    command: Callable[[Endpoint, Path, Path, Sequence[str]], list[str]]
+    environment: Callable[[Endpoint], Mapping[str, str]]
 
 
-STREAMS = ("--vfs-read-chunk-size", "8Mi", "--vfs-read-chunk-streams", "8")
-"""Parallel chunks, and the options above: rclone as somebody who knows it would run it, because its defaults are slower."""
-
-
-def _rclone(endpoint: Endpoint, mountpoint: Path, scratch: Path, *options: str) -> list[str]:
-    program = Path(sys.executable).with_name("rclone")
+def _mountd(endpoint: Endpoint, mountpoint: Path, scratch: Path, options: Sequence[str]) -> list[str]:
+    plain = ["--allow-http"] if endpoint.url.startswith("http://") else []
     return [
-        str(program), "mount", f":azureblob:{endpoint.container}", str(mountpoint), "--read-only",
-        "--cache-dir", str(scratch / "cache"), "--config", "/dev/null", "--log-level", "ERROR",
-        "--dir-cache-time", "1h", "--attr-timeout", "60s", "--use-server-modtime", "--vfs-fast-fingerprint",
-        "--azureblob-list-chunk", "5000", "--max-read-ahead", "1Mi", *STREAMS, *options,
+        str(_beside_python("mountd")), "mount", f"{endpoint.url}/{endpoint.container}", str(mountpoint), "--foreground", *plain,
+        "--cache-dir", str(scratch / "cache"), "--state-dir", str(scratch / "state"), "--socket", str(scratch / "socket"), *options,
     ]  # fmt: skip
 
 
-def _rclone_environment(endpoint: Endpoint) -> dict[str, str]:
+def _rclone(*own: str) -> Callable[[Endpoint, Path, Path, Sequence[str]], list[str]]:
+    def command(endpoint: Endpoint, mountpoint: Path, scratch: Path, options: Sequence[str]) -> list[str]:
+        return [
+            str(_beside_python("rclone")), "mount", f":azureblob:{endpoint.container}", str(mountpoint), "--read-only",
+            "--cache-dir", str(scratch / "cache"), "--config", "/dev/null", "--log-level", "ERROR",
+            "--dir-cache-time", "1h", "--attr-timeout", "60s", "--use-server-modtime", "--vfs-fast-fingerprint",
+            "--azureblob-list-chunk", "5000", "--max-read-ahead", "1Mi", *own, *options,
+        ]  # fmt: skip
+
+    return command
+
+
+def _rclone_environment(endpoint: Endpoint) -> Mapping[str, str]:
     """rclone takes the key from here, so that no process list shows it."""
     return {
         "RCLONE_AZUREBLOB_ACCOUNT": endpoint.account,
@@ -52,40 +61,41 @@ def _rclone_environment(endpoint: Endpoint) -> dict[str, str]:
     }
 
 
-def _mountd(endpoint: Endpoint, mountpoint: Path, scratch: Path) -> list[str]:
-    program = Path(sys.executable).with_name("mountd")
-    plain = ["--allow-http"] if endpoint.url.startswith("http://") else []
-    return [
-        str(program), "mount", f"{endpoint.url}/{endpoint.container}", str(mountpoint), "--foreground", *plain,
-        "--cache-dir", str(scratch / "cache"), "--state-dir", str(scratch / "state"),
-    ]  # fmt: skip
+def _null(endpoint: Endpoint, mountpoint: Path, scratch: Path, options: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "bench.nullfs", str(mountpoint)]
 
+
+_STREAMS = ("--vfs-read-chunk-size", "8Mi", "--vfs-read-chunk-streams", "8")
 
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("mountd", _mountd, lambda e: {"AZURE_STORAGE_KEY": e.key}),
+        Peer("mountd", "its defaults", _mountd, lambda e: {"AZURE_STORAGE_KEY": e.key}),
         Peer(
             "rclone-off",
-            lambda e, m, s: _rclone(e, m, s, "--vfs-cache-mode", "off", "--buffer-size", "32Mi"),
-            _rclone_environment,
-        ),
-        Peer(  # tuned for random reads, slow at all else
-            "rclone-random",
-            lambda e, m, s: _rclone(
-                e, m, s, "--buffer-size", "0", "--vfs-read-chunk-size", "1Mi", "--vfs-read-chunk-streams", "0"
-            ),
+            "for whole files, without a disk cache: 8 parallel streams of 8 MiB chunks",
+            _rclone("--vfs-cache-mode", "off", "--buffer-size", "32Mi", *_STREAMS),
             _rclone_environment,
         ),
         Peer(
             "rclone-full",
-            lambda e, m, s: _rclone(
-                e, m, s, "--vfs-cache-mode", "full", "--buffer-size", "0", "--vfs-read-ahead", "64Mi"
-            ),
+            "for whole files, with a disk cache: 8 parallel streams of 8 MiB chunks, 64 MiB ahead",
+            _rclone("--vfs-cache-mode", "full", "--buffer-size", "0", "--vfs-read-ahead", "64Mi", *_STREAMS),
             _rclone_environment,
         ),
+        Peer(
+            "rclone-random",
+            "for random reads: one range at a time, 1 MiB at first",
+            _rclone("--buffer-size", "0", "--vfs-read-chunk-size", "1Mi", "--vfs-read-chunk-streams", "0"),
+            _rclone_environment,
+        ),
+        Peer("null", "a filesystem of nothing through the same pyfuse3: what the kernel's door allows", _null, lambda e: {}),
     )
-}
+}  # fmt: skip
+
+
+def _beside_python(program: str) -> Path:
+    return Path(sys.executable).with_name(program)
 
 
 def is_mounted(path: Path) -> bool:
@@ -102,21 +112,24 @@ def _await(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A peer's mount and the process that serves it."""
+    """A peer's mount and the process that serves it. `requests` counts what the storage was asked for, where it tells."""
 
     path: Path
     pid: int
+    requests: Callable[[], int | None]
 
 
 @contextmanager
-def mounted(peer: Peer, endpoint: Endpoint) -> Iterator[Mount]:
+def mounted(
+    peer: Peer, endpoint: Endpoint, options: Sequence[str] = (), requests: Callable[[], int | None] = lambda: None
+) -> Iterator[Mount]:
     """The peer's mount of the container, on an empty cache. RuntimeError with the peer's last words if it does not come."""
     scratch = Path(tempfile.mkdtemp(prefix="mountd-bench-"))
     mountpoint = scratch / "mnt"
     mountpoint.mkdir()
     with open(scratch / "log", "wb") as log:
         process = subprocess.Popen(
-            peer.command(endpoint, mountpoint, scratch),
+            peer.command(endpoint, mountpoint, scratch, options),
             env={**os.environ, **peer.environment(endpoint)},
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
@@ -128,7 +141,7 @@ def mounted(peer: Peer, endpoint: Endpoint) -> Iterator[Mount]:
 
         try:
             _await(there, 30, f"{peer.name} did not mount")
-            yield Mount(mountpoint, process.pid)
+            yield Mount(mountpoint, process.pid, requests)
         finally:
             if is_mounted(mountpoint):
                 subprocess.run(["fusermount3", "-u", "-z", str(mountpoint)], check=True)

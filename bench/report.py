@@ -1,116 +1,168 @@
-"""What was measured, as the JSON report and as tables. Knows no peer and no workload, only their names."""
+"""`python -m bench.report FILE`: what a run of the table found, as tables, as a plot, and held against its floors.
 
-import os
-import platform
-import statistics
-import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+FILE is what `python -m bench --json FILE` wrote: no figure here was typed by anybody.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).parent.parent
+from bench.figures import OURS, WHOLE, Report
+from bench.floors import Floors, sets
+from bench.rows import ROWS
 
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One workload on one peer, once. `requests` and `sent` are None where the storage does not tell."""
-
-    value: float
-    unit: str
-    more_is_better: bool
-    useful: int
-    cpu_seconds: float
-    peak_memory: int
-    requests: int | None
-    operations: Mapping[str, int] | None
-    sent: int | None
-
-    @property
-    def amplification(self) -> float | None:
-        """Bytes from the storage for each that the reader asked for."""
-        return self.sent / self.useful if self.sent is not None and self.useful else None
+NOTHING = "–"
+COSTS = {
+    "cpu_seconds": ("CPU s", "{:.2f}"),
+    "cpu_seconds_a_gb": ("CPU s/GB", "{:.2f}"),
+    "peak_mib": ("peak MiB", "{:.0f}"),
+    "requests": ("requests", "{:.0f}"),
+    "amplification": ("net÷useful", "{:.2f}"),
+}
+"""What each row cost: the figure, its heading, how it is shown."""
 
 
-Results = dict[str, dict[str, list[Run]]]
-"""Workload, peer, rounds."""
+def main(words: Sequence[str] | None = None) -> int:
+    found = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__)
+    found.add_argument("file", type=Path, metavar="FILE")
+    found.add_argument("--markdown", action="store_true", help="the tables as docs/PERFORMANCE.md has them")
+    found.add_argument("--plot", type=Path, metavar="PNG")
+    found.add_argument("--check", action="store_true", help="exit status 1 when a figure falls below its floor")
+    found.add_argument("--floors", choices=sets(), help="(default: what the run was made for)")
+    options = found.parse_args(words)
+    report = Report.read(options.file)
+    floors = sets().get(options.floors or report.floors)
+    print(markdown(report, floors) if options.markdown else text(report, floors))
+    if options.plot:
+        from bench.plot import plot
+
+        plot(report, floors, options.plot)
+    return verdict(report, floors) if options.check else 0
 
 
-def surroundings() -> dict[str, Any]:
-    """Commit, date and machine: without them a figure says nothing."""
-    return {
-        "commit": _git("rev-parse", "HEAD"),
-        "uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no", "--", "mountd")),
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": {
-            "cores": len(os.sched_getaffinity(0)),
-            "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            "kernel": platform.release(),
-            "python": platform.python_version(),
-            "load": list(os.getloadavg()),
-        },
-    }
+def verdict(report: Report, floors: Floors | None) -> int:
+    """Says what is below its floor; the exit status. What failed has no figure, and is said too."""
+    if floors is None:
+        print("no floors are known for this network; choose with --floors", file=sys.stderr)
+        return 1
+    below = [*report.failures, *floors.below(report)]
+    print(*below, sep="\n", file=sys.stderr)
+    print(
+        f"{len(below)} below the floors of {floors.name} ({floors.title})"
+        if below
+        else f"every floor of {floors.name} is kept"
+    )
+    return 1 if below else 0
 
 
-def _git(*words: str) -> str:
-    try:
-        done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip()
+def text(report: Report, floors: Floors | None) -> str:
+    """For a terminal."""
+    return "\n\n".join([about(report, floors), table(speeds(report, floors)), table(costs(report))])
 
 
-def median(runs: Sequence[Run], of: Callable[[Run], float | None]) -> float | None:
-    values = [value for run in runs if (value := of(run)) is not None]
-    return statistics.median(values) if values else None
+def markdown(report: Report, floors: Floors | None) -> str:
+    """For the document: with a sentence what each row is."""
+    rows = speeds(report, floors)
+    what = [["row", "what"], *([name, ROWS[name].what] for name in report.rows)]
+    return "\n\n".join([about(report, floors), table(what), table(rows), table(costs(report))])
 
 
-def ratio(mine: Sequence[Run], other: Sequence[Run]) -> float | None:
-    """How many times better the first one is; None where one of them has nothing."""
-    ours, theirs = median(mine, lambda run: run.value), median(other, lambda run: run.value)
+def about(report: Report, floors: Floors | None) -> str:
+    """Where, when and of what: one paragraph."""
+    machine, storage = report.about["machine"], report.storage
+    dirty = " with uncommitted changes" if report.about["uncommitted_changes"] else ""
+    network = ", ".join(f"{name} {value}" for name, value in storage.items() if value and name != "dataset")
+    scale = floors.scale(report) if floors else None
+    held = f" Floors of {floors.name}: {floors.title}." if floors else ""
+    speed = f" By rclone's sequential read this machine was {scale:.2f} times the floors' reference." if scale else ""
+    return (
+        f"Commit {report.about['commit'][:10]}{dirty}, {report.about['date']}; {machine['cores']} cores, "
+        f"{machine['memory'] / 2**30:.0f} GiB, Linux {machine['kernel']}, Python {machine['python']}, load before "
+        f"{machine['load'][0]:.1f}. Storage: {network}. Medians of {report.rounds} rounds (range) in {report.seconds:.0f} s; "
+        f"a ratio above 1: mountd is better.{held}{speed}"
+    )
+
+
+def speeds(report: Report, floors: Floors | None) -> list[list[str]]:
+    """Each row's figure, its rival's, their ratio, and its floors scaled to this machine."""
+    rows = [["row", "unit", OURS, "rclone", "as", "ratio", "floor", "kept"]]
+    for name, peers in report.rows.items():
+        row = ROWS[name]
+        rival = next((peer for peer in peers if peer != OURS), "")
+        found = ratio(report, name, rival)
+        rows.append(
+            [
+                name,
+                row.unit,
+                ranged(report, name, OURS) or "failed",
+                (ranged(report, name, rival) or "failed") if rival else NOTHING,
+                rival.removeprefix("rclone-") or NOTHING,
+                NOTHING if found is None else f"{found:.2f}",
+                *_floors_of(report, name, floors),
+            ]
+        )
+    return rows
+
+
+def _floors_of(report: Report, row: str, floors: Floors | None) -> tuple[str, str]:
+    """The floors' words, and whether all are kept."""
+    scale = floors.scale(report) if floors else None
+    if floors is None or scale is None:
+        return NOTHING, NOTHING
+    shown, kept = [], True
+    for floor in floors.of(row):
+        bound, figure = floor.bound(report, scale), report.median(row, OURS, floor.figure)
+        name = "" if floor.figure == "value" else f" {COSTS.get(floor.figure, (floor.figure.replace('_', ' '), ''))[0]}"
+        shown.append(NOTHING if bound is None else f"{'≤' if floor.most is not None else '≥'} {number(bound)}{name}")
+        kept = kept and figure is not None and bound is not None and floor.kept(figure, bound)
+    return ", ".join(shown) or NOTHING, ("yes" if kept else "NO") if shown else NOTHING
+
+
+def ratio(report: Report, row: str, rival: str) -> float | None:
+    """How many times better mountd is; None where one of them has nothing."""
+    ours, theirs = report.median(row, OURS, "value"), report.median(row, rival, "value")
     if not ours or not theirs:
         return None
-    return ours / theirs if mine[0].more_is_better else theirs / ours
+    return ours / theirs if ROWS[row].more_is_better else theirs / ours
 
 
-def speeds(results: Results, peers: Sequence[str]) -> list[list[str]]:
-    """Medians, and the first peer's ratio to each of the others."""
-    first, *others = peers
-    rows = [["workload", "unit", *peers, *(f"{first} : {other}" for other in others)]]
-    for workload, by_peer in results.items():
-        unit = next((runs[0].unit for runs in by_peer.values() if runs), "")
-        medians = [_shown(median(by_peer[peer], lambda run: run.value), "failed") for peer in peers]
-        ratios = [_shown(ratio(by_peer[first], by_peer[other]), "–", "{:.2f}") for other in others]
-        rows.append([workload, unit, *medians, *ratios])
-    return rows
+def costs(report: Report) -> list[list[str]]:
+    """What each row cost, mountd beside its rival."""
+    rows = [["row", *(f"{heading}{who}" for heading, _ in COSTS.values() for who in ("", " rclone"))]]
+    for name, peers in report.rows.items():
+        rival = next((peer for peer in peers if peer != OURS), "")
+        cells = [
+            NOTHING if (found := report.median(name, peer, figure)) is None else form.format(found)
+            for figure, (_, form) in COSTS.items()
+            for peer in (OURS, rival)
+        ]
+        rows.append([name, *cells])
+    peak = report.median(WHOLE, OURS, "peak_mib")
+    return [*rows, ["the largest", *("" for _ in range(4)), NOTHING if peak is None else f"{peak:.0f}", *([""] * 5)]]
 
 
-COSTS: Mapping[str, tuple[Callable[[Run], float | None], str]] = {
-    "requests": (lambda run: run.requests, "{:.0f}"),
-    "net÷useful": (lambda run: run.amplification, "{:.2f}"),
-    "CPU s": (lambda run: run.cpu_seconds, "{:.2f}"),
-    "peak MiB": (lambda run: run.peak_memory / (1 << 20), "{:.0f}"),
-}
+def ranged(report: Report, row: str, peer: str) -> str:
+    """Median and range; "" where there is none."""
+    values, middle = report.figures(row, peer, "value"), report.median(row, peer, "value")
+    if middle is None:
+        return ""
+    return number(middle) + (f" ({number(min(values))}–{number(max(values))})" if len(values) > 1 else "")
 
 
-def costs(results: Results, peers: Sequence[str]) -> list[list[str]]:
-    """What each workload cost: medians of requests, amplification, the daemon's CPU and memory, a column a peer."""
-    rows = [["workload", *(f"{name} {peer}" for name in COSTS for peer in peers)]]
-    for workload, by_peer in results.items():
-        cells = [_shown(median(by_peer[peer], of), "–", form) for of, form in COSTS.values() for peer in peers]
-        rows.append([workload, *cells])
-    return rows
+def number(value: float) -> str:
+    """Three digits that count."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _shown(value: float | None, missing: str, form: str = "{:.4g}") -> str:
-    return missing if value is None else form.format(value)
-
-
-def text(rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown, aligned for a terminal."""
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """In Markdown, aligned for a terminal."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,39 +29,65 @@ class Traffic:
     sent: int
 
 
+Words = dict[str, Any]
+
+DIALECTS: Sequence[tuple[tuple[str, str], tuple[str, str], Callable[[Words], Traffic]]] = (
+    (
+        ("DELETE", "/__emulator/requests"),
+        ("GET", "/__emulator/requests"),
+        lambda said: Traffic(said["total"], said["operations"], said["sent"]),
+    ),
+    (
+        ("GET", "/__sim/stats?reset=1"),
+        ("GET", "/__sim/stats"),
+        lambda said: Traffic(said["requests"], {}, said["bytes_sent"]),
+    ),
+)
+"""How storages for testing tell what they were asked for: forget it, say it, what the words mean."""
+
+
 class ControlUrl:
-    """The emulator's own URLs. `traffic` is None for a storage that has none."""
+    """The emulator's own URLs. What it was asked for is None for a storage that does not tell."""
 
     def __init__(self, endpoint: str) -> None:
         parts = urlsplit(endpoint)
         self._origin = f"{parts.scheme}://{parts.netloc}"
-        self._there = parts.hostname in {"127.0.0.1", "localhost", "::1"}  # a cloud is not asked for it
+        near = parts.hostname in {"127.0.0.1", "localhost", "::1"}  # a cloud is not asked for it
+        self._dialects = list(DIALECTS) if near else []
 
-    def call(self, method: str, path: str, words: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def call(self, method: str, path: str, words: Mapping[str, Any] | None = None) -> Words:
         body = None if words is None else json.dumps(words).encode()
-        request = urllib.request.Request(f"{self._origin}/__emulator/{path}", body, method=method)
+        request = urllib.request.Request(f"{self._origin}{path}", body, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
-            found: dict[str, Any] = json.loads(answer.read())
+            found: Words = json.loads(answer.read())
             return found
 
-    def forget_traffic(self) -> None:
-        if self._there:
+    def _first(self, which: int) -> tuple[Words, Callable[[Words], Traffic]] | None:
+        """The answer of the first dialect that is understood; the others are not spoken again."""
+        while self._dialects:
+            dialect = self._dialects[0]
             try:
-                self.call("DELETE", "requests")
+                return self.call(*dialect[which]), dialect[2]
             except (urllib.error.HTTPError, json.JSONDecodeError):
-                self._there = False  # another server, which counts nothing for us
+                del self._dialects[0]
+        return None
+
+    def forget_traffic(self) -> None:
+        self._first(0)
 
     def traffic(self) -> Traffic | None:
-        if not self._there:
-            return None
-        found = self.call("GET", "requests")
-        return Traffic(found["total"], found["operations"], found["sent"])
+        found = self._first(1)
+        return None if found is None else found[1](found[0])
+
+    def requests(self) -> int | None:
+        traffic = self.traffic()
+        return None if traffic is None else traffic.requests
 
     def set_faults(self, faults: Sequence[Mapping[str, Any]], seed: int = 0) -> None:
-        self.call("PUT", "faults", {"seed": seed, "faults": list(faults)})
+        self.call("PUT", "/__emulator/faults", {"seed": seed, "faults": list(faults)})
 
-    def faults(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.call("GET", "faults")["faults"]
+    def faults(self) -> list[Words]:
+        found: list[Words] = self.call("GET", "/__emulator/faults")["faults"]
         return found
 
 

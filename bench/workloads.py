@@ -1,4 +1,4 @@
-"""What is timed on a mounted folder: each workload takes its root and gives a figure.
+"""What is timed on a mount: each workload takes it and gives a figure. Which rows they make, rows.py says.
 
 Wall time by `time.perf_counter`; the kernel's caches are dropped before each where permitted. Bytes are checked for length
 here and for content by the test suite.
@@ -8,30 +8,37 @@ import multiprocessing
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.dataset import LARGE, RANDOM
+from bench.dataset import BIG, PARALLEL, PARQUET, PARQUET_FILES, STREAMS
+from bench.peers import Mount
 
 MiB = 1 << 20
-BYTES_A_RANDOM_SECOND = 1 << 30
-"""Random reads last a second for so much of the file: 4 s on the full dataset, a moment on the quick one."""
+SEQUENTIAL_BYTES = 1 << 30
+RANDOM_THREADS = 4
+RANDOM_SECONDS = 3.0
+SECONDS_A_BYTE = 1 / (512 * MiB)
+"""Of a small file less long: reads that come to it again find it cached."""
+FOOTER = 64 << 10
+GROUPS = 16
+"""Reads of 1 MiB in each Parquet-like file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One result. `unit` is what `value` counts; more is better unless it is seconds. `useful`: bytes the reader asked for."""
+    """One result. `useful`: bytes the reader asked for; `extra`: other figures by name, for floors and the report."""
 
     value: float
-    unit: str
     useful: int = 0
+    extra: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def more_is_better(self) -> bool:
-        return self.unit != "s"
+
+class ShortRead(RuntimeError):
+    """A peer gave fewer bytes than the file has: no figure."""
 
 
 @contextmanager
@@ -52,111 +59,165 @@ def drop_kernel_caches() -> bool:
     return True
 
 
-def _read_whole(path: str) -> int:
-    total = 0
+def read_in_order(path: Path, most: int) -> int:
+    """1 MiB reads from the beginning, at most so many bytes of it."""
+    wanted, got, buffer = min(most, path.stat().st_size), 0, memoryview(bytearray(MiB))
     with open(path, "rb", buffering=0) as file:
-        while block := file.read(MiB):
+        while got < wanted and (read := file.readinto(buffer[: wanted - got])):
+            got += read
+    if got != wanted:
+        raise ShortRead(f"{path.name}: {got} of {wanted} bytes")
+    return got
+
+
+def _whole(path: str) -> int:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        total = 0
+        while block := os.read(descriptor, MiB):
             total += len(block)
-    return total
+        return total
+    finally:
+        os.close(descriptor)
 
 
-def sequential(root: Path) -> Figure:
-    """One reader, the large file from end to end, 1 MiB reads."""
+def _in_processes(count: int, read: Callable[[int], int]) -> tuple[float, int]:
+    """Seconds and bytes of so many processes that begin together."""
+    fork = multiprocessing.get_context("fork")
+    gate, read_bytes = fork.Barrier(count + 1), fork.Queue()
+
+    def one(number: int) -> None:
+        gate.wait()
+        read_bytes.put(read(number))
+
+    working = [fork.Process(target=one, args=(number,), daemon=True) for number in range(count)]
+    for process in working:
+        process.start()
+    gate.wait()
     with stopwatch() as passed:
-        total = _read_whole(str(root / LARGE))
-    if total != (root / LARGE).stat().st_size:
-        raise RuntimeError(f"short read: {total}")
-    return Figure(total / passed() / 1e6, "MB/s", total)
+        for process in working:
+            process.join()
+    if any(process.exitcode for process in working):
+        raise ShortRead("a reading process failed")
+    return passed(), sum(read_bytes.get() for _ in working)
 
 
-def _random_reads(root: Path, size: int) -> Figure:
-    path = root / RANDOM
+def sequential(mount: Mount) -> Figure:
+    with stopwatch() as passed:
+        total = read_in_order(mount.path / BIG, SEQUENTIAL_BYTES)
+    return Figure(total / passed() / 1e6, total)
+
+
+def parallel(mount: Mount) -> Figure:
+    most = SEQUENTIAL_BYTES // STREAMS
+    seconds, total = _in_processes(STREAMS, lambda number: read_in_order(mount.path / (PARALLEL % number), most))
+    return Figure(total / seconds / 1e6, total)
+
+
+def random_reads(mount: Mount, *, size: int) -> Figure:
+    path = mount.path / BIG
     length = path.stat().st_size
-    blocks, seconds = length // size, length / BYTES_A_RANDOM_SECOND
+    seconds = min(RANDOM_SECONDS, length * SECONDS_A_BYTE)
     descriptor = os.open(path, os.O_RDONLY)
 
     def reader(seed: int) -> int:
         choose, count, end = random.Random(seed), 0, time.perf_counter() + seconds
         while time.perf_counter() < end:
-            if len(os.pread(descriptor, size, choose.randrange(blocks) * size)) != size:
-                raise RuntimeError("short read")
+            if len(os.pread(descriptor, size, choose.randrange(length // size) * size)) != size:
+                raise ShortRead(path.name)
             count += 1
         return count
 
     try:
-        with stopwatch() as passed, ThreadPoolExecutor(4) as pool:
-            reads = sum(pool.map(reader, range(4)))
-        return Figure(reads / passed(), "reads/s", reads * size)
+        with stopwatch() as passed, ThreadPoolExecutor(RANDOM_THREADS) as pool:
+            reads = sum(pool.map(reader, range(RANDOM_THREADS)))
+        return Figure(reads / passed(), reads * size)
     finally:
         os.close(descriptor)
 
 
-def random_128k(root: Path) -> Figure:
-    """Four threads, 128 KiB at random places of the huge file, 4 s."""
-    return _random_reads(root, 128 << 10)
+def _names(folder: Path, most: int | None = None) -> list[str]:
+    return sorted(entry.path for entry in os.scandir(folder))[:most]
 
 
-def random_4k(root: Path) -> Figure:
-    """Four threads, 4 KiB at random places of the huge file, 4 s."""
-    return _random_reads(root, 4 << 10)
-
-
-def _small(root: Path) -> Figure:
-    names = sorted(entry.path for entry in os.scandir(root / "small"))
+def _one_after_another(names: Sequence[str]) -> Figure:
     with stopwatch() as passed:
-        total = sum(_read_whole(name) for name in names)
-    return Figure(len(names) / passed(), "files/s", total)
+        total = sum(_whole(name) for name in names)
+    return Figure(len(names) / passed(), total)
 
 
-def small_cold(root: Path) -> Figure:
-    """The folder of small files, each opened, read and closed once, in order."""
-    return _small(root)
+def small_in_order(mount: Mount, *, files: int) -> Figure:
+    return _one_after_another(_names(mount.path / "small", files))
 
 
-def small_warm(root: Path) -> Figure:
-    """The same a second time, the kernel's caches dropped in between."""
-    first = _small(root)
-    drop_kernel_caches()
-    second = _small(root)
-    return Figure(second.value, second.unit, first.useful + second.useful)
+def small_again(mount: Mount, *, files: int, drop: bool) -> Figure:
+    """A second pass. `useful` counts both, as the requests do."""
+    names = _names(mount.path / "small", files)
+    first = _one_after_another(names)
+    if drop:
+        drop_kernel_caches()
+    asked = mount.requests()
+    second = _one_after_another(names)
+    extra = {} if asked is None else {"requests_an_open": ((mount.requests() or 0) - asked) / len(names)}
+    return Figure(second.value, first.useful + second.useful, extra)
 
 
-def _read_some(names: list[str]) -> int:
-    return sum(_read_whole(name) for name in names)
-
-
-def small_by_eight(root: Path) -> Figure:
-    """The same, shuffled, by eight processes."""
-    names = sorted(entry.path for entry in os.scandir(root / "small"))
+def small_shuffled(mount: Mount, *, processes: int) -> Figure:
+    names = _names(mount.path / "small")
     random.Random(1).shuffle(names)
-    with multiprocessing.get_context("fork").Pool(8) as pool, stopwatch() as passed:
-        read = sum(pool.map(_read_some, [names[i::8] for i in range(8)], chunksize=1))
-    if read != sum(os.stat(name).st_size for name in names):
-        raise RuntimeError(f"short read: {read}")
-    return Figure(len(names) / passed(), "files/s", read)
+    seconds, total = _in_processes(processes, lambda number: sum(map(_whole, names[number::processes])))
+    if total != sum(os.stat(name).st_size for name in names):
+        raise ShortRead(f"{total} bytes")
+    return Figure(len(names) / seconds, total)
 
 
-def find(root: Path) -> Figure:
-    """Every entry of the deep tree with its attributes."""
+def walk(mount: Mount) -> Figure:
     count = 0
     with stopwatch() as passed:
-        for folder, folders, files in os.walk(root / "tree"):
+        for folder, folders, files in os.walk(mount.path / "tree"):
             for name in folders + files:
                 os.lstat(os.path.join(folder, name))
                 count += 1
-    return Figure(count / passed(), "entries/s")
+    return Figure(count / passed())
 
 
-def ls_flat(root: Path) -> Figure:
-    """The names of the flat folder."""
+def list_flat(mount: Mount) -> Figure:
     with stopwatch() as passed:
-        names = os.listdir(root / "flat")
+        names = os.listdir(mount.path / "flat")
     if not names:
-        raise RuntimeError("nothing listed")
-    return Figure(passed(), "s")
+        raise ShortRead("nothing listed")
+    return Figure(passed())
 
 
-WORKLOADS: dict[str, Callable[[Path], Figure]] = {
-    work.__name__.replace("_", "-"): work
-    for work in (sequential, random_128k, random_4k, small_cold, small_warm, small_by_eight, find, ls_flat)
-}
+def parquet_like(mount: Mount, *, files: int, threads: int) -> Figure:
+    """A footer, then 1 MiB reads at ascending random places, file after file."""
+    names = [mount.path / (PARQUET % number) for number in range(min(files, PARQUET_FILES))]
+
+    def reader(number: int) -> int:
+        choose, total = random.Random(number), 0
+        for name in names[number::threads]:
+            total += _row_groups(name, choose)
+        return total
+
+    with stopwatch() as passed, ThreadPoolExecutor(threads) as pool:
+        total = sum(pool.map(reader, range(threads)))
+    return Figure(total / passed() / 1e6, total)
+
+
+def _row_groups(path: Path, choose: random.Random) -> int:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(descriptor).st_size
+        total = len(os.pread(descriptor, FOOTER, size - FOOTER))
+        places = (size - FOOTER) // MiB
+        for place in sorted(choose.sample(range(places), min(GROUPS, places))):
+            got = 0
+            while got < MiB:
+                part = os.pread(descriptor, MiB - got, place * MiB + got)
+                if not part:
+                    raise ShortRead(path.name)
+                got += len(part)
+            total += got
+        return total
+    finally:
+        os.close(descriptor)

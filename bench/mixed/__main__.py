@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import report
 from bench.growth import Allowed, growth, series
 from bench.mixed.content import Content
 from bench.mixed.readers import HABITS, read
@@ -26,8 +25,9 @@ from bench.node import Node
 from bench.peers import Endpoint, is_mounted
 from bench.records import recorded
 from bench.server import CONTAINER, ControlUrl, emulator
+from bench.surroundings import RESULTS, surroundings
 
-RESULT = report.ROOT / "bench" / "results" / "mixed-latest.json"
+RESULT = RESULTS / "mixed-latest.json"
 MOST_MEMORY = 300 << 20
 """The daemon's peak, with the default budget."""
 GRACE = 90.0
@@ -66,7 +66,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = found.parse_args(words)
     habits = list(HABITS) if options.short else ["streams", "streams", "random", "small files", "small files", "walks"]
     plan = Plan(options.minutes * 60, options.seed, SHORT if options.short else Content(), habits)
-    before = report.surroundings()
+    before = surroundings()
     figures = mixed(plan)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps({**before, **figures}, indent=1) + "\n")

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import report
 from bench.node import Node
 from bench.peers import Endpoint, is_mounted
 from bench.records import recorded
@@ -25,8 +24,9 @@ from bench.server import CONTAINER, ControlUrl, emulator
 from bench.soak import changer, readers
 from bench.soak.judge import MEMORY_BUDGET, Judge, of_memory
 from bench.soak.truth import Change, History
+from bench.surroundings import RESULTS, surroundings
 
-RESULT = report.ROOT / "bench" / "results" / "soak-latest.json"
+RESULT = RESULTS / "soak-latest.json"
 GRACE = 90.0
 """A reader that has not ended so long after its time is stuck: three deadlines."""
 IDLE = 8.0
@@ -70,7 +70,7 @@ def main(words: Sequence[str] | None = None) -> int:
     seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
     plan = Plan(options.minutes * 60, seed, options.processes)
     print(f"seed {plan.seed}, {plan.seconds:g} s, {plan.processes} readers", file=sys.stderr)
-    before = report.surroundings()
+    before = surroundings()
     figures = soak(plan)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps({**before, **figures}, indent=1) + "\n")

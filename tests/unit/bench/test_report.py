@@ -1,48 +1,132 @@
-"""Medians, ratios and tables of the benchmark."""
+"""Medians, ratios and tables of the benchmark, and that a report kept as JSON is the same report."""
 
 import pytest
 
 from bench import report
-from bench.report import Run
+from bench.figures import OURS, WHOLE, Report, Run
+from bench.floors import Floor, Floors
+from bench.plot import against_floor, plot
+from bench.surroundings import surroundings
+
+ABOUT = {
+    "commit": "0123456789abcdef",
+    "uncommitted_changes": False,
+    "date": "2026-01-01T00:00:00Z",
+    "machine": {"cores": 2, "memory": 8 << 30, "kernel": "6.1", "python": "3.11.7", "load": [0.5, 0.5, 0.5]},
+}
+MiB = 1 << 20
 
 
-def run(value, unit="MB/s", *, sent=None, useful=0, cpu=1.0):
-    return Run(value, unit, unit != "s", useful, cpu, 64 << 20, None if sent is None else 7, None, sent)
+def run(value, *, useful=0, sent=None, cpu=1.0, peak=64, **extra):
+    return Run(value, useful, cpu, peak * MiB, None if sent is None else 7, sent, extra)
+
+
+def made(rows, failures=()):
+    return Report(ABOUT, {"endpoint": "https://x"}, "test", 3, 60.0, rows, list(failures))
+
+
+FULL = {
+    "seq": {OURS: [run(400, useful=10**9, cpu=1.2), run(500, useful=10**9)], "rclone-full": [run(200)]},
+    "ls-big": {OURS: [run(2)], "rclone-full": [run(3)]},
+    "rand-4K": {OURS: [run(300, useful=100, sent=3200, peak=200)], "rclone-random": []},
+    "small-close-to-open": {OURS: []},
+}
+
+
+def test_a_report_kept_is_the_same_report(tmp_path):
+    written = made(FULL, ["small-close-to-open mountd: broken"])
+    written.write(tmp_path / "there" / "report.json")
+    assert Report.read(tmp_path / "there" / "report.json") == written
+
+
+def test_figures_are_medians_and_of_the_whole_table_the_largest():
+    found = made(FULL)
+    assert found.median("seq", OURS, "value") == 450
+    assert found.median("seq", OURS, "cpu_seconds_a_gb") == pytest.approx(1.1)
+    assert found.median("rand-4K", OURS, "amplification") == 32
+    assert found.median(WHOLE, OURS, "peak_mib") == 200
+
+
+def test_a_figure_that_is_not_there_is_none():
+    found = made(FULL)
+    assert found.median("small-close-to-open", OURS, "value") is None
+    assert found.median("never measured", OURS, "value") is None
+    assert found.median("seq", OURS, "amplification") is None
+    assert found.median("ls-big", OURS, "cpu_seconds_a_gb") is None
+    assert found.median("seq", OURS, "requests_an_open") is None
+    assert made({"seq": {OURS: [run(1, requests_an_open=1)]}}).median("seq", OURS, "requests_an_open") == 1
 
 
 def test_a_ratio_above_one_is_better_in_both_directions():
-    assert report.ratio([run(300), run(100), run(200)], [run(100)]) == 2
-    assert report.ratio([run(2, "s")], [run(3, "s")]) == 1.5
+    found = made(FULL)
+    assert report.ratio(found, "seq", "rclone-full") == 2.25
+    assert report.ratio(found, "ls-big", "rclone-full") == 1.5
+    assert report.ratio(found, "rand-4K", "rclone-random") is None
+    assert report.ratio(found, "small-close-to-open", "") is None
 
 
-def test_a_peer_that_failed_has_no_ratio():
-    assert report.ratio([run(1)], []) is None
-    assert report.ratio([], [run(1)]) is None
+FLOORS = Floors(
+    "test",
+    "for this test",
+    100,
+    (
+        Floor("seq", "value", times_rclone_full=2.0),
+        Floor("seq", "cpu_seconds_a_gb", most=1.0, fixed=True),
+        Floor("ls-big", "value", most=6.0),
+        Floor("small-close-to-open", "value", most=1.0),
+    ),
+)
 
 
-def test_the_tables_have_a_row_for_each_workload_even_if_it_failed():
-    results = {"sequential": {"ours": [run(400)], "theirs": [run(100)]}, "ls": {"ours": [], "theirs": [run(2, "s")]}}
-    rows = report.speeds(results, ["ours", "theirs"])
+def test_every_row_stands_in_the_table_even_if_it_failed():
+    header, *rows = report.speeds(made(FULL), FLOORS)
+    assert header == ["row", "unit", "mountd", "rclone", "as", "ratio", "floor", "kept"]
     assert rows == [
-        ["workload", "unit", "ours", "theirs", "ours : theirs"],
-        ["sequential", "MB/s", "400", "100", "4.00"],
-        ["ls", "s", "failed", "2", "–"],
+        ["seq", "MB/s", "450 (400–500)", "200", "full", "2.25", "≥ 400, ≤ 1 CPU s/GB", "NO"],
+        ["ls-big", "s", "2", "3", "full", "1.50", "≤ 3", "yes"],
+        ["rand-4K", "reads/s", "300", "failed", "random", "–", "–", "–"],
+        ["small-close-to-open", "files/s", "failed", "–", "–", "–", "≤ 0.5", "NO"],
     ]
-    lines = report.text(rows).splitlines()
-    assert len({len(line) for line in lines}) == 1
 
 
 def test_costs_are_shown_where_the_storage_tells():
-    results = {"random": {"ours": [run(1, sent=300, useful=100)], "theirs": [run(1, useful=100)]}}
-    header, row = report.costs(results, ["ours", "theirs"])
-    shown = dict(zip(header, row, strict=True))
-    assert shown["requests ours"] == "7"
-    assert shown["net÷useful ours"] == "3.00"
-    assert shown["net÷useful theirs"] == shown["requests theirs"] == "–"
-    assert shown["CPU s ours"] == "1.00"
-    assert shown["peak MiB theirs"] == "64"
+    header, *rows = report.costs(made(FULL))
+    random, largest = (dict(zip(header, rows[at], strict=True)) for at in (2, -1))
+    assert random["requests"] == "7"
+    assert random["net÷useful"] == "32.00"
+    assert random["net÷useful rclone"] == random["requests rclone"] == "–"
+    assert largest["peak MiB"] == "200"
+
+
+def test_a_document_says_what_each_row_is_and_where_the_figures_are_from(tmp_path):
+    text = report.markdown(made(FULL), FLOORS)
+    assert "Commit 0123456789, 2026-01-01" in text
+    assert "2.00 times the floors' reference" in text
+    assert "1 GiB of one file in order" in text
+    for block in text.split("\n\n")[1:]:
+        assert len({len(line) for line in block.splitlines()}) == 1
+
+
+def test_the_command_reads_the_file(tmp_path, capsys):
+    made({"seq": FULL["seq"]}).write(tmp_path / "r.json")
+    assert report.main([str(tmp_path / "r.json"), "--markdown"]) == 0
+    assert "| seq " in capsys.readouterr().out
+    assert report.main([str(tmp_path / "r.json"), "--check"]) == 1
+    assert "no floors are known" in capsys.readouterr().err
+    assert report.main([str(tmp_path / "r.json"), "--check", "--floors", "B"]) == 1
+    assert "seq: 450 MB/s is below its floor of 480" in capsys.readouterr().err
+
+
+def test_a_plot_is_a_picture_and_its_bars_are_ratios(tmp_path):
+    found = made(FULL)
+    assert against_floor(found, FLOORS, "seq") == pytest.approx(450 / 400)
+    assert against_floor(found, FLOORS, "ls-big") == 1.5
+    assert against_floor(found, FLOORS, "small-close-to-open") is None
+    for floors in (FLOORS, None):
+        plot(found, floors, tmp_path / "plot.png")
+        assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("what", ["commit", "date", "machine"])
 def test_a_report_says_where_and_when(what):
-    assert report.surroundings()[what]
+    assert surroundings()[what]
