@@ -28,21 +28,24 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "dataset_ro": Preset(
-            "training data that nobody changes: asked for once, never again",
+        "dataset": Preset(
+            "training data that nobody changes while a job reads it: what was shown once is never asked for again",
             {"read_only": True, "freshness": Freshness.IMMUTABLE},
         ),
-        "dataset_live": Preset(
-            "data that grows while it is read: what was seen a minute ago is believed",
+        "serving": Preset(
+            "models and indexes that are released now and then: believed for a minute, so that requests of users wait for none of"
+            " ours, and a release is seen within that minute",
             {"read_only": True, "freshness": Freshness.TTL, "ttl": 60.0},
         ),
-        "checkpoint": Preset(
-            "files that other nodes replace and this one reads back: each open asks the storage",
-            {"freshness": Freshness.CLOSE_TO_OPEN},
+        "checkpoints": Preset(
+            "large files that another node writes and this one reads back, once each: every open asks the storage, and they take"
+            " no more than half of the cache from the data that is read again",
+            {"freshness": Freshness.CLOSE_TO_OPEN, "cache_share": 0.5},
         ),
-        "random_access": Preset(
-            "indexes and databases read here and there: nothing is fetched ahead",
-            {"prefetch": False},
+        "shared": Preset(
+            "a folder in which several people or jobs work: every open asks the storage, other people's new names are seen within"
+            " two seconds, and a quarter of the cache is enough",
+            {"freshness": Freshness.CLOSE_TO_OPEN, "ttl": 2.0, "cache_share": 0.25},
         ),
     }
 )
@@ -119,7 +122,8 @@ OPTIONS: Mapping[str, Setting] = MappingProxyType(
             ),
             _option(
                 "ttl",
-                "with freshness ttl; longer saves requests, shorter sees others' changes sooner",
+                "how long names and attributes are believed, and with freshness ttl the content too; longer saves requests, shorter"
+                " sees others' changes sooner",
                 float,
                 Unit.DURATION,
             ),
@@ -211,18 +215,18 @@ def read_pairs(pairs: Mapping[str, str], base: MappingOptions, presets: Mapping[
     if name and name not in presets:
         raise BadRequest(f"-o preset: {name!r} is not a preset. There are {', '.join(sorted(presets))}.")
     options = replace(presets.get(name, base), **said)
-    if "ttl" in pairs and options.freshness is not Freshness.TTL:
+    if "ttl" in pairs and options.freshness is Freshness.IMMUTABLE:
         raise BadRequest(f"-o ttl: {_idle_ttl(options)}")
     return options
 
 
 def _refuse_idle_ttl(children: Mapping[str, Node], options: MappingOptions) -> None:
-    if "ttl" in children and options.freshness is not Freshness.TTL:
+    if "ttl" in children and options.freshness is Freshness.IMMUTABLE:
         children["ttl"].problem(_idle_ttl(options))
 
 
 def _idle_ttl(options: MappingOptions) -> str:
-    return f"means nothing with freshness {options.freshness}. Leave it out, or write freshness: ttl."
+    return f"means nothing with freshness {options.freshness}. Leave it out, or write freshness: ttl or close-to-open."
 
 
 def _prefix(node: Node | None) -> str:

@@ -85,7 +85,7 @@ def _section_example(section: str) -> Iterator[str]:
             "  /train/images:",
             "    datastore: images",
             "    prefix: 2024/train/",
-            "    preset: dataset_ro",
+            "    preset: dataset",
         ]
         yield from _comment(lines)
 

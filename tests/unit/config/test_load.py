@@ -63,7 +63,7 @@ mapping_defaults: {file_mode: "0600", umask: 0077}
 presets:
   mine: {freshness: close-to-open, cache_share: 0.25}
 mappings:
-  /train/images/: {datastore: Images, prefix: 2024/train, preset: dataset_ro, uid: 7, gid: root}
+  /train/images/: {datastore: Images, prefix: 2024/train, preset: dataset, uid: 7, gid: root}
   /own: {datastore: here, preset: mine, cache_share: 0.5}
 mount: {allow_other: true, read_ahead: 1MiB, stop_deadline: 1m}
 cache: {memory: 64MiB}
@@ -114,14 +114,14 @@ def test_a_preset_says_its_own_options_and_leaves_the_defaults(write: Write) -> 
     for mapping in configuration.mappings:
         assert (mapping.options.file_mode, mapping.options.umask) == (0o600, 0o077)
     assert {preset.umask for preset in configuration.presets.values()} == {0o077}
-    one_shot, _ = options_of(["preset=dataset_ro"], configuration)
+    one_shot, _ = options_of(["preset=dataset"], configuration)
     assert (one_shot.umask, one_shot.freshness) == (0o077, Freshness.IMMUTABLE)
 
 
 def test_defaults_may_take_a_preset_themselves(write: Write) -> None:
-    text = "mountpoint: /m\nmapping_defaults: {preset: checkpoint, uid: 7}\nmappings: {/a: {datastore: x, preset: random_access}}\n"
+    text = "mountpoint: /m\nmapping_defaults: {preset: checkpoints, uid: 7}\nmappings: {/a: {datastore: x, preset: shared}}\n"
     options = load(write(text)).mappings[0].options
-    assert (options.uid, options.freshness, options.prefetch) == (7, Freshness.CLOSE_TO_OPEN, False)
+    assert (options.uid, options.freshness, options.cache_share) == (7, Freshness.CLOSE_TO_OPEN, 0.25)
 
 
 def test_anchors_and_merges(write: Write) -> None:
@@ -240,7 +240,7 @@ def test_every_problem_is_said_at_once_with_line_and_key(write: Write) -> None:
             "mountpoint: /m\nstores: {stall_timeout: 1m}\n",
             "2: stores.stall_timeout: deadline (30) must not be smaller than stall_timeout (60)",
         ),
-        ("mountpoint: /m\npresets: {dataset_ro: {}}\n", "2: presets.dataset_ro: is a preset of mountd's own"),
+        ("mountpoint: /m\npresets: {dataset: {}}\n", "2: presets.dataset: is a preset of mountd's own"),
         ("mountpoint: /m\npresets: {a: {preset: b}}\n", "2: presets.a.preset: does not belong here"),
         ("mountpoint: /m\nmappings: {/a: {datastore: x, preset: y}}\n", "'y' is not a preset. There are checkpoint"),
         (
