@@ -2,16 +2,20 @@
 
 Rows stand in the store's order. A row's name, kind, size, time and etag are columns; its key is the folder's prefix and
 its name, but for the few rows of `keys`. An index by inode number finds a row by number or by name. What the kernel
-remembers of each row (`lookups`) stands beside it. Built page by page, then `finish`ed and unchanged but for that.
+remembers of each row (`lookups`) stands beside it. Built page by page: rows of a page can be found once they are indexed
+(`indexing`, in slices), and shown but for those `undecided`. Then `finish`ed and unchanged but for `lookups`.
 It must not know freshness, mappings or other folders.
 """
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from operator import add
 
+from mountd.fs.index import Index
 from mountd.rules import names
+from mountd.rules.freshness import NEVER
 from mountd.rules.inodes import FolderNumbers, after
 from mountd.types import PLAIN, ListPage, Traits, Version
 
@@ -26,19 +30,19 @@ class Packed:
 
     def __init__(self) -> None:
         self.blob: bytearray | bytes = bytearray()
-        self.offsets = array("Q", (0,))
+        self.offsets = array("I", (0,))
 
     def extend(self, strings: Sequence[bytes], joined: bytes) -> None:
+        if len(self.blob) + len(joined) >= 1 << 32 and self.offsets.typecode == "I":
+            self.offsets = array("Q", self.offsets)
         ends = accumulate(map(len, strings), initial=len(self.blob))
         next(ends)
         self.offsets.extend(ends)
         self.blob += joined
 
     def seal(self) -> None:
-        """No more strings come: four bytes an offset do, where they can, and bytes are cut faster than a bytearray."""
+        """No more strings come: bytes are cut faster than a bytearray."""
         self.blob = bytes(self.blob)
-        if len(self.blob) < 1 << 32:
-            self.offsets = array("I", self.offsets)
 
     def __getitem__(self, row: int) -> bytes:
         offsets = self.offsets
@@ -62,14 +66,19 @@ def kind_of(traits: Traits) -> int:
 
 
 class Listing:
-    """State: the columns while pages come; after `finish` only `lookups` changes."""
+    """State: the columns while pages come; after `finish` only `lookups` changes. `growing`: pages come. `undecided`: rows of
+    blobs that may have to leave their name to a folder still to come."""
 
     __slots__ = (
+        "_index",
+        "_last",
+        "_left",
         "_numbers_of",
-        "_order",
-        "_ranked",
+        "_page_ends",
+        "_page_times",
         "_renamed",
         "etags",
+        "growing",
         "keys",
         "kinds",
         "lookups",
@@ -80,6 +89,7 @@ class Listing:
         "sizes",
         "thin",
         "traits",
+        "undecided",
     )
 
     def __init__(self, prefix: str, numbers_of: FolderNumbers) -> None:
@@ -91,13 +101,18 @@ class Listing:
         self.modified = array("q")
         self.traits: dict[int, Traits] = {}
         self.keys: dict[int, str] = {}
-        self.numbers = array("Q")
         self.lookups = array("I")
         self.thin = False
+        self.growing = True
+        self.undecided: set[int] = set()
         self._renamed: dict[int, bytes] = {}
         self._numbers_of = numbers_of
-        self._order = array("I")
-        self._ranked = array("Q")
+        self._index = Index(self._part_twins)
+        self.numbers = self._index.numbers
+        self._left: set[int] = set()
+        self._last = ""
+        self._page_ends = array("I")
+        self._page_times = array("d")
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -107,10 +122,13 @@ class Listing:
 
     # Building ------------------------------------------------------------------------------------------------------
 
-    def add(self, page: ListPage) -> None:
-        """Rows of one page of a one-level listing of this prefix."""
+    def add(self, page: ListPage, asked_at: float = NEVER) -> None:
+        """Rows of one page of a one-level listing of this prefix, and when the storage was asked for it."""
         self.add_objects(page, 0, len(page.keys))
         self.add_folders(page.folders)
+        self._last = max([*page.keys[-1:], *page.folders[-1:]], default=self._last)
+        self._page_ends.append(len(self.kinds))
+        self._page_times.append(asked_at)
 
     def add_objects(self, page: ListPage, start: int, stop: int) -> None:
         """Blobs that lie directly in this folder: rows [start, stop) of a page."""
@@ -171,57 +189,57 @@ class Listing:
                     self.numbers[row + shift] = self._numbers_of.number(self.names[row + shift] + b"/")
             self.traits[row + shift] = traits
 
+    def indexing(self) -> Iterator[None]:
+        """Makes the rows that came since the last time ones that can be found and shown; slice by slice."""
+        first = self._index.rows
+        self.lookups.frombytes(bytes(4 * (len(self.kinds) - len(self.lookups))))
+        yield from self._index.growing()
+        if self.kinds.find(FOLDER, first) >= 0:
+            self._part_from_blobs([row for row in range(first, len(self.kinds)) if self.kinds[row] == FOLDER])
+        self.undecided = self._may_be_folders()
+
+    @property
+    def indexed(self) -> int:
+        """How many rows can be found."""
+        return self._index.rows
+
     def finish(self) -> "Listing":
-        """Indexes the rows by number; the blob that shares its name with a folder gets a spelling of its own."""
+        """No more pages come."""
+        for _ in self.indexing():
+            pass
+        self.undecided = set()
+        self.growing = False
         self.names.seal()
         self.etags.seal()
-        self.lookups = array("I", bytes(4 * len(self.names)))
-        folders = [row for row, kind in enumerate(self.kinds) if kind == FOLDER] if FOLDER in self.kinds else []
-        self._rank()
-        if folders:
-            self._part_from_blobs(folders)
-        if any(map(int.__eq__, self._ranked[1:], self._ranked)):
-            self._part_twins()
         return self
 
-    def _rank(self) -> None:
-        numbers = self.numbers
-        self._order = array("I", sorted(range(len(numbers)), key=numbers.__getitem__))
-        self._ranked = array("Q", map(numbers.__getitem__, self._order))
+    def _may_be_folders(self) -> set[int]:
+        """Blobs whose folder could still come: "b" stands before "b-1" in a storage's order, and "b/" behind it."""
+        last = self._last[len(self.prefix) :]
+        starts = [last[:end] for end, character in enumerate(last) if character < "/" and end]
+        rows = {self.find(names.spelled(start)) for start in [*starts, last] if start and start[-1] != "/"}
+        return {row for row in rows if row >= 0 and self.kinds[row] != FOLDER}
 
     def _part_from_blobs(self, folders: list[int]) -> None:
         """A folder keeps the plain name; a blob of that name is spelled otherwise (SEMANTICS 9)."""
-        clashing = []
         for folder in folders:
             name = self.names[folder]
-            number = self._numbers_of.number(name)
-            at = bisect_left(self._ranked, number)
-            while at < len(self._ranked) and self._ranked[at] == number:
-                row = self._order[at]
-                if self.kinds[row] != FOLDER and self.names[row] == name:
-                    clashing.append(row)
-                at += 1
-        for row in set(clashing):  # a folder may stand in the listing twice
-            key = self.keys[row] = self.key(row)
-            self._renamed[row] = names.spelled_blob(key[len(self.prefix) :])
-            self.numbers[row] = self._numbers_of.number(self._renamed[row])
-        if clashing:
-            self._rank()
+            row = self._row(name, b"", FILE)
+            if row >= 0:
+                key = self.keys[row] = self.key(row)
+                self._renamed[row] = names.spelled_blob(key[len(self.prefix) :])
+                self._left.add(self.numbers[row])
+                self.numbers[row] = self._numbers_of.number(self._renamed[row])
+                self._index.put(row)
 
-    def _part_twins(self) -> None:
-        """Rows with one number: a folder and its marker, of which one stays, or, rarely, chance."""
-        taken: dict[int, int] = {}
-        for row in range(len(self)):
-            number = self.numbers[row]
-            while (other := taken.get(number)) is not None and self.name(other) != self.name(row):
-                number = after(number)
-            if other is None:
-                taken[number] = row
-                self.numbers[row] = number
-            else:
-                self.kinds[row] = HIDDEN
-                self.numbers[row] = 0
-        self._rank()
+    def _part_twins(self, row: int, other: int) -> int:
+        """The number of a row whose number another has: none where they are one folder (its marker, or listed twice), for
+        one of them stays; else, by chance, the next."""
+        alike = (self.kinds[row] == FOLDER) == (self.kinds[other] == FOLDER)
+        if alike and self.name(row) == self.name(other):
+            self.kinds[row] = HIDDEN
+            return 0
+        return after(self.numbers[row])
 
     # Asking --------------------------------------------------------------------------------------------------------
 
@@ -246,21 +264,25 @@ class Listing:
     def trait(self, row: int) -> Traits:
         return self.traits.get(row, PLAIN)
 
+    def shown_at(self, row: int) -> float:
+        """When the page of this row was asked for; NEVER where nobody said."""
+        page = bisect_right(self._page_ends, row)
+        return self._page_times[page] if page < len(self._page_times) else NEVER
+
     def row_of(self, number: int) -> int:
         """The row that has this number, or -1."""
-        ranked = self._ranked
-        at = bisect_left(ranked, number)
-        return self._order[at] if at < len(ranked) and ranked[at] == number else -1
+        return self._index.row_of(number)
 
     def find(self, name: bytes) -> int:
         """The row of this name, or -1."""
         row = self._row(name, b"")
         return row if row >= 0 else self._row(name, b"/")
 
-    def _row(self, name: bytes, mark: bytes) -> int:
+    def _row(self, name: bytes, mark: bytes, kind: int = ABSENT) -> int:
+        """`kind`: FILE for anything but a folder, where it matters."""
         number = self._numbers_of.number(name + mark)
-        while (row := self.row_of(number)) >= 0:
-            if self.name(row) == name:
+        while (row := self._index.row_of(number)) >= 0 or (self._left and number in self._left):
+            if row >= 0 and self.name(row) == name and (kind == ABSENT or self.kinds[row] != FOLDER):
                 return row
             number = after(number)
         return -1
@@ -275,8 +297,10 @@ class Listing:
 
     def inherit(self, old: "Listing") -> None:
         """Takes over what the kernel knows from an older listing of the same names; both share it from now on."""
+        if any(self.lookups):
+            old.lookups[:] = array("I", map(add, old.lookups, self.lookups))
         self.names, self.numbers, self.lookups = old.names, old.numbers, old.lookups
-        self._order, self._ranked = old._order, old._ranked
+        self._index, self._left = old._index, old._left
 
     def make_thin(self) -> None:
         """Keeps names and numbers, for what the kernel remembers of them, and drops everything that a listing shows anew."""
