@@ -15,6 +15,7 @@ import trio
 
 from mountd import service
 from mountd.config import Configuration
+from mountd.content.heap import Heap
 from mountd.content.library import BlockContent
 from mountd.control.app import create_app
 from mountd.control.events import EventLog
@@ -27,6 +28,7 @@ from mountd.control.tasks import Tasks
 from mountd.control.workspace import Workspace
 from mountd.definitions import DatastoreDefinition
 from mountd.fs.filesystem import Filesystem
+from mountd.fuse.allocator import keep_large_buffers
 from mountd.fuse.invalidation import KernelInvalidations
 from mountd.fuse.session import Session
 from mountd.logs import conceal
@@ -87,6 +89,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Until a signal, the socket or an unmount ends it. MountdError: it could not begin, and nothing is left behind."""
+        keep_large_buffers()  # before any thread has an arena of its own
         configuration = self.plan.configuration
         door = StoreDoor(configuration.stores)
         limit = service.raise_file_limit()
@@ -110,7 +113,7 @@ class Daemon:
             ending.callback(transfers.cancel_scope.cancel)
             kernel = KernelInvalidations()
             configuration = self.plan.configuration
-            content = BlockContent(configuration.cache, transfers, cache)
+            content = BlockContent(configuration.cache, transfers, cache, Heap())
             ending.push_async_callback(content.aclose)
             tree = Filesystem(content, kernel, configuration.tree, time.time_ns)
             async with trio.open_nursery() as tasks:

@@ -52,7 +52,7 @@ GUESS_RATE = Gauge(
     registry=REGISTRY,
 )
 MEMORY_BUDGET = Gauge(
-    "mountd_memory_budget_bytes", "The one memory budget, state used or limit.", ["state"], registry=REGISTRY
+    "mountd_memory_budget_bytes", "The one memory budget, state used, in_flight or limit.", ["state"], registry=REGISTRY
 )
 
 FUSE_OPERATIONS = Counter("mountd_fuse_operations", "Kernel requests.", ["operation", "outcome"], registry=REGISTRY)

@@ -9,14 +9,31 @@ import contextlib
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from mountd import metrics
 from mountd.content.config import SMALLEST_MEMORY
 from mountd.types import MiB
 
 LARGEST_DEFAULT = 160 * MiB
 DEFAULT_PART = 8
+LARGEST_QUEUE = 8 * MiB
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `cache.memory` is spent on: `blocks` in flight and cached, `idle` buffers between two uses, `queue` of what waits to be
+    written to the disk tier, and the rest, a sixteenth, on holes in the heap."""
+
+    blocks: int
+    idle: int
+    queue: int
+
+    @classmethod
+    def of(cls, memory: int, *, disk: bool) -> "Parts":
+        queue = min(LARGEST_QUEUE, memory // 8) if disk else 0
+        idle = holes = memory // 16
+        return cls(memory - queue - idle - holes, idle, queue)
 
 
 class Flight:
@@ -32,12 +49,10 @@ class MemoryBudget:
     """Mutable state: `reserved` (all), `in_flight` (the part of it that cannot be given up)."""
 
     def __init__(self, limit: int, give_up: Callable[[int], int]) -> None:
-        self.limit = max(limit, SMALLEST_MEMORY)
+        self.limit = limit
         self.reserved = 0
         self.in_flight = 0
         self._give_up = give_up
-        metrics.MEMORY_BUDGET.labels("limit").set(self.limit)
-        metrics.MEMORY_BUDGET.labels("used").set_function(lambda: float(self.reserved))
 
     def launch(self, flight: Flight, size: int, *, wanted: bool) -> bool:
         """Reserves `size` for a fetch; False: not now. A fetch ahead (not `wanted`) leaves half of the budget to readers."""

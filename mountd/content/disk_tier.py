@@ -29,7 +29,7 @@ from mountd.types import MiB, StoreIdentity, Version
 log = logging.getLogger(__name__)
 
 ALREADY_LOCAL = ("local",)  # kinds whose bytes are on this machine's disk: a copy of them would save nothing
-QUEUE = 8 * MiB  # bytes waiting to be written; taken off the memory tier's budget
+QUEUE = 8 * MiB  # bytes waiting to be written, at most: a part of the memory budget
 INDEX_WAIT = (
     1.0  # seconds the first reads after a start wait for the index: a miss then costs a request that was paid for
 )
@@ -42,7 +42,7 @@ READERS = 8  # threads reading at once: disks of nodes are fast, and each holds 
 class DiskTier:
     """Mutable state: `_queued`, `_allowance` and `_later` (trio thread), `loaded`; the index is shared and locks itself."""
 
-    def __init__(self, config: CacheConfig, directory: Path) -> None:
+    def __init__(self, config: CacheConfig, directory: Path, queue_limit: int = QUEUE) -> None:
         self._directory = CacheDirectory(directory)
         self.limit = config.disk
         self.index = DiskIndex()
@@ -52,6 +52,7 @@ class DiskTier:
         self._refilled = 0.0
         self._mutex = threading.Lock()
         self._queued = 0
+        self._queue_limit = queue_limit
         self._later: deque[tuple[Shelf, int]] = deque(maxlen=LATER)
         self._catching_up = False
         self._nursery: trio.Nursery | None = None
@@ -176,7 +177,7 @@ class DiskTier:
     def _enqueue(self, block: Block) -> bool:
         data = block.data
         with self._mutex:
-            if data is None or (self._queued and self._queued + block.size > QUEUE):
+            if data is None or (self._queued and self._queued + block.size > self._queue_limit):
                 return False
             self._queued += block.size
         identity, version, start = block.shelf.room.identity, block.shelf.version, block.start
@@ -210,6 +211,10 @@ class DiskTier:
         finally:
             self._writer.close()
             self._directory.close()
+
+    @property
+    def queued(self) -> int:
+        return self._queued
 
     @property
     def bytes(self) -> int:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import trio
 
+from mountd import metrics
 from mountd.content.block_cache import BlockCache
-from mountd.content.budget import default_memory
-from mountd.content.config import CacheConfig
-from mountd.content.disk_tier import QUEUE, DiskTier
+from mountd.content.budget import Parts, default_memory
+from mountd.content.config import SMALLEST_MEMORY, CacheConfig
+from mountd.content.disk_tier import DiskTier
 from mountd.content.extents import digest
+from mountd.content.heap import Heap
 from mountd.content.interface import CacheUsage, Held, OpenContent, Source
 from mountd.content.memory_tier import Block, MemoryTier, Shelf, State
 from mountd.content.reader import VersionReader, Windows
@@ -25,18 +27,34 @@ WARM_AHEAD = 8 * RANGE  # in flight while warming: enough to fill a near network
 
 
 class BlockContent:
-    """content.interface.Content. `directory` holds the disk tier; without one there is none."""
+    """content.interface.Content. `directory` holds the disk tier; without one there is none. `heap`: the process's, where this is
+    the one that fills it."""
 
-    def __init__(self, config: CacheConfig, nursery: trio.Nursery, directory: Path | None = None) -> None:
+    def __init__(
+        self, config: CacheConfig, nursery: trio.Nursery, directory: Path | None = None, heap: Heap | None = None
+    ) -> None:
         self._prefetch = config.prefetch
-        memory = config.memory or default_memory()
-        self._disk = DiskTier(config, directory) if directory is not None and config.disk else None
-        self._tier = MemoryTier(memory - QUEUE if self._disk is not None else memory)
+        self._memory = max(config.memory or default_memory(), SMALLEST_MEMORY)
+        parts = Parts.of(self._memory, disk=directory is not None and config.disk > 0)
+        self._disk = DiskTier(config, directory, parts.queue) if directory is not None and config.disk else None
+        self._heap = heap
+        if heap is not None:
+            heap.expect(self._memory)
+        self._tier = MemoryTier(parts.blocks, parts.idle, heap)
+        self._show()
         self._transfers = Transfers(nursery, self._tier, self._disk)
         self._cache = BlockCache(self._tier, self._transfers)
         self._windows = Windows(self._tier.budget.limit)
         if self._disk is not None:
             self._disk.start(nursery)
+
+    def _show(self) -> None:
+        budget, idle, disk = self._tier.budget, self._tier.buffers, self._disk
+        metrics.MEMORY_BUDGET.labels("limit").set(self._memory)
+        metrics.MEMORY_BUDGET.labels("in_flight").set_function(lambda: float(budget.in_flight))
+        metrics.MEMORY_BUDGET.labels("used").set_function(
+            lambda: float(budget.reserved + idle.idle_bytes + (disk.queued if disk is not None else 0))
+        )
 
     def open(self, source: Source, version: Version) -> OpenContent:
         shelf = self._tier.room(source.reader.identity).shelf(version)
@@ -125,6 +143,8 @@ class BlockContent:
             freed += await self._disk.clear(
                 {digest(shelf.room.identity, shelf.version.key) for shelf in self._open_shelves()}
             )
+        if self._heap is not None:
+            self._heap.give_back()
         await trio.lowlevel.checkpoint()
         return freed
 
@@ -139,7 +159,7 @@ class BlockContent:
         self._cache.count_hits()
         return CacheUsage(
             memory_bytes=self._tier.held_bytes,
-            memory_limit=self._tier.budget.limit,
+            memory_limit=self._memory,
             in_flight_bytes=self._tier.budget.in_flight,
             disk_bytes=disk.bytes if disk is not None else 0,
             disk_limit=disk.limit if disk is not None else 0,

@@ -13,7 +13,9 @@ import trio
 
 from mountd import metrics
 from mountd.content.budget import Flight, MemoryBudget
+from mountd.content.buffers import Buffers, room_for
 from mountd.content.guesses import Guesses
+from mountd.content.heap import Heap
 from mountd.content.interface import Source
 from mountd.rules.blocks import GRAIN, GRAIN_BITS
 from mountd.rules.eviction import Evictable, Eviction, Share
@@ -65,7 +67,7 @@ class Block(Evictable):
             stop - start,
             shelf.room.share(source.cache_share),
             (shelf.version.key, shelf.version.etag, start),
-            overhead=OVERHEAD,
+            overhead=OVERHEAD + room_for(stop - start) - (stop - start),
         )
         self.shelf = shelf
         self.start = start
@@ -162,11 +164,13 @@ class Room:
 class MemoryTier:
     """All rooms, their eviction and their budget. Mutable state: `rooms`, `held_bytes` (what blocks cost in all)."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, idle: int = 0, heap: Heap | None = None) -> None:
         self.rooms: dict[StoreIdentity, Room] = {}
         self.held_bytes = 0
         self.budget = MemoryBudget(limit, self._give_up)
         self._eviction = Eviction(limit)
+        self.buffers = Buffers(idle)
+        self._heap = heap
         metrics.CACHE_BYTES.labels("memory").set_function(lambda: float(self.held_bytes))
 
     def room(self, identity: StoreIdentity) -> Room:
@@ -186,7 +190,7 @@ class MemoryTier:
         """The bytes of a flying block: kept, unless it was forgotten meanwhile; then only its waiters get them."""
         kept = block.state is State.FLYING
         block.landed = True
-        block.data = data if isinstance(data, memoryview) else memoryview(data)
+        block.data = self.buffers.kept(data)
         self.budget.land(block.shelf.room.flight, block.cost, kept=kept)
         if kept:
             block.state = State.HERE
@@ -199,6 +203,8 @@ class MemoryTier:
             self._leave(block, wasted=False)
         if block.arrival is not None:
             block.arrival.set()
+        if self._heap is not None:
+            self._heap.passed(block.size)
 
     def fail(self, block: Block, failure: BaseException) -> None:
         """A flying block that will not arrive."""
@@ -243,6 +249,7 @@ class MemoryTier:
                 self._unfile(block)
                 block.state = State.GONE
         shelf.room.tidy(shelf)
+        self.buffers.settle()
         return freed
 
     def _give_up(self, size: int) -> int:
@@ -257,6 +264,7 @@ class MemoryTier:
             guesses.left(victim.size, ahead=victim.ahead, read=read)
             self._take_out(victim)
             freed += victim.cost
+        self.buffers.settle()
         return freed
 
     def _take_out(self, block: Block) -> None:

@@ -11,7 +11,6 @@ import pyfuse3
 import trio
 
 from mountd.errors import MountRefused
-from mountd.fuse.allocator import keep_large_buffers
 from mountd.fuse.boundary import Boundary
 from mountd.fuse.config import MountConfig
 from mountd.fuse.invalidation import KernelInvalidations
@@ -87,7 +86,6 @@ class Session:
         await self._gone.wait()
 
     def _mount(self, place: str) -> Mount:
-        keep_large_buffers()
         self._tasks.install()
         try:
             pyfuse3.init(self._handlers, place, self._options())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mountd.content.budget import LARGEST_DEFAULT, Flight, MemoryBudget, default_memory
+from mountd.content.budget import LARGEST_DEFAULT, Flight, MemoryBudget, Parts, default_memory
 from mountd.content.config import SMALLEST_MEMORY
 from mountd.types import GiB, MiB
 
@@ -104,3 +104,12 @@ def test_the_default_is_an_eighth_of_what_we_may_use(tmp_path, total, cgroup, li
 
 def test_this_machine_has_a_default():
     assert SMALLEST_MEMORY <= default_memory() <= LARGEST_DEFAULT
+
+
+@pytest.mark.parametrize("disk", [True, False])
+@pytest.mark.parametrize("memory", [SMALLEST_MEMORY, 40 * MiB, LARGEST_DEFAULT, 8 * GiB])
+def test_blocks_buffers_and_what_waits_for_the_disk_are_one_budget(memory, disk):
+    parts = Parts.of(memory, disk=disk)
+    assert parts.blocks + parts.idle + parts.queue <= memory * 15 // 16  # the rest is holes in the heap
+    assert parts.blocks >= memory * 3 // 4
+    assert bool(parts.queue) == disk
