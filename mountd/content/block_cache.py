@@ -34,10 +34,11 @@ class BlockCache:
             self._memory.inc(self.hits)
             self.hits = 0
 
-    def want(self, shelf: Shelf, source: Source, offset: int, stop: int) -> list[Block]:
+    def want(self, shelf: Shelf, source: Source, offset: int, stop: int, whom: object | None = None) -> list[Block]:
         """The blocks over [offset, stop), in order, held for the caller, who gives them to `bytes_of` or `let_go`; what is
-        missing of them is being fetched when this returns."""
+        missing of them is being fetched when this returns. `whom`: who takes turns with the others; the version, if None."""
         self.count_hits()
+        whom = whom or shelf
         size = shelf.version.size
         first, last = asked_span(offset, stop, size)
         made: list[Block] = []
@@ -55,10 +56,10 @@ class BlockCache:
             if block.state is not State.HERE and block not in made:
                 self._flight.inc()
             if block.state is State.QUEUED:
-                self._transfers.want(block)
+                self._transfers.want(block, whom)
         for block in made:  # the grain before a footer may be a block of its own: fetched, not waited for
             if block.state is State.QUEUED and not block.wanted:
-                self._transfers.want(block)
+                self._transfers.want(block, whom)
         return blocks
 
     def begin(self, shelf: Shelf, source: Source) -> None:
@@ -78,7 +79,9 @@ class BlockCache:
             if not block.waiters and block.state is State.QUEUED and not block.ahead:
                 self._transfers.withdraw(block)
 
-    def ahead(self, shelf: Shelf, source: Source, start: int, stop: int) -> tuple[int, list[Block]]:
+    def ahead(
+        self, shelf: Shelf, source: Source, start: int, stop: int, whom: object | None = None
+    ) -> tuple[int, list[Block]]:
         """Queues what is missing of [start, stop), for nobody yet, as far as the budget allows; gives how far, and the blocks."""
         room = self._transfers.ahead_room(shelf.room)
         blocks: list[Block] = []
@@ -91,7 +94,7 @@ class BlockCache:
                     break
                 blocks.append(self._tier.file(Block(shelf, begin, end, source)))
         if blocks:
-            self._transfers.fetch_ahead(blocks)
+            self._transfers.fetch_ahead(blocks, whom or shelf)
         return reached, blocks
 
     def withdraw(self, blocks: Sequence[Block]) -> None:

@@ -76,6 +76,14 @@ class DiskTier:
 
     # Reading, from the trio thread ---------------------------------------------------------------------------
 
+    def may_have(self, shelf: Shelf, start: int, stop: int) -> bool:
+        """Whether `read` is worth asking for [start, stop): it is all here, or that is not known yet."""
+        if shelf.room.identity.kind in ALREADY_LOCAL:
+            return False
+        if not self.loaded:
+            return True
+        return bool(self.index.find(digest(shelf.room.identity, shelf.version.key), tag(shelf.version), start, stop))
+
     async def read(self, shelf: Shelf, start: int, stop: int) -> memoryview | None:
         """Bytes [start, stop) of a version; None if they are not all here, and unharmed."""
         if shelf.room.identity.kind in ALREADY_LOCAL:

@@ -1,10 +1,10 @@
 """What content/ offers to those above it (fs/, and later jobs/): the bytes of versions, cached, joined, fetched ahead."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from mountd.stores.interface import Reader
+from mountd.stores.interface import DirectReader, Reader
 from mountd.types import Buffer, StoreIdentity, Version
 
 
@@ -13,12 +13,20 @@ class Source:
     """Whose bytes: a datastore's live reader and how a mapping wants it read.
 
     `reader` stays the same object while credentials rotate; its `identity` files the cached bytes. Compared by identity.
+    `direct`: the same reader, where it reads without a task.
     """
 
     datastore: str
     reader: Reader
     prefetch: bool = True
     cache_share: float = 1.0
+    direct: DirectReader | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.reader, DirectReader) and self.reader.places:
+            object.__setattr__(
+                self, "direct", self.reader
+            )  # decided once: to ask costs as much as a look-up of a block
 
 
 @dataclass(frozen=True, slots=True)

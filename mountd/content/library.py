@@ -87,7 +87,7 @@ class BlockContent:
                     blocks.append(block)
             taken += 1
         if blocks:
-            self._transfers.fetch_ahead(blocks)
+            self._transfers.fetch_ahead(blocks, source)
         return taken
 
     async def warm(self, source: Source, version: Version) -> int:

@@ -91,7 +91,7 @@ class VersionReader:
                 if self._streams is not None:
                     self._follow(self._streams, offset, stop, None)
                 return data[offset - block.start : stop - block.start]
-        blocks = self._cache.want(self._shelf, self._source, offset, stop)
+        blocks = self._cache.want(self._shelf, self._source, offset, stop, self)
         if self._streams is not None:
             late = next((block for block in blocks if block.state is not State.HERE), None)
             self._follow(self._streams, offset, stop, late)
@@ -122,7 +122,7 @@ class VersionReader:
         span = stream.plan(self._size, self._limit)
         if span is None:
             return
-        reached, blocks = self._cache.ahead(self._shelf, self._source, *span)
+        reached, blocks = self._cache.ahead(self._shelf, self._source, *span, self)
         stream.ahead = min(stream.ahead, reached)
         if stream.window:
             self._limit = self._windows.limit(stream, self._shelf.room)

@@ -8,10 +8,10 @@ Rules every kind keeps (tests/contract runs them over each):
 - Every call is cancellable at once: a thread left behind finishes alone and its result is dropped.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mountd.types import Buffer, ListPage, ObjectInfo, StoreIdentity, Version
 
@@ -118,6 +118,44 @@ class Reader(Protocol):
 
     async def aclose(self) -> None:
         """Ends threads and connections; calls in flight fail with Unavailable."""
+        ...
+
+
+class Landing(Protocol):
+    """Who hears of a read that was begun: one of these, once, on trio's thread; neither after it was left."""
+
+    def arrived(self, data: Buffer) -> None: ...
+
+    def failed(self, rest: Callable[[], Awaitable[Buffer]]) -> None:
+        """The first request failed. `rest` does what `read` would do from here: asks again, or raises."""
+        ...
+
+
+class BegunRead(Protocol):
+    """A read under way without a task. Who began it calls `expire` once trio's clock has passed its `deadline`, which moves on
+    as bytes come."""
+
+    @property
+    def deadline(self) -> float: ...
+
+    def expire(self) -> None: ...
+
+    def leave(self) -> None:
+        """Nobody waits any more."""
+        ...
+
+
+@runtime_checkable
+class DirectReader(Protocol):
+    """A Reader that needs no task for each read: for those who have many in flight, at a third of the cost."""
+
+    @property
+    def places(self) -> int:
+        """Reads that can be under way at once; some more are kept for listings and the like. 0: this kind has no direct reads."""
+        ...
+
+    def begin(self, version: Version, start: int, stop: int, landing: Landing) -> BegunRead | None:
+        """Asks now, as `read` does; None: not without waiting (no place is free, the datastore is in trouble or has caps)."""
         ...
 
 

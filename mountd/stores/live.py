@@ -5,7 +5,6 @@ calls in flight finish on the old one, and who leaves it last closes it. A crede
 perhaps been replaced at the storage first: its calls wait a moment for the rotation. Nothing runs while nothing is asked.
 """
 
-import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -14,16 +13,19 @@ from typing import Protocol, TypeVar, cast
 import trio
 
 from mountd.definitions import DatastoreDefinition
-from mountd.errors import AccessDenied, ClockSkew, Corrupt, InvalidDefinition, StoreError, Unsupported
+from mountd.errors import AccessDenied, ClockSkew, InvalidDefinition, Unsupported
 from mountd.stores.config import StoreConfig
+from mountd.stores.generations import Generation
 from mountd.stores.health import HealthRecord
 from mountd.stores.interface import (
     NO_PROPERTIES,
     UNCONDITIONAL,
+    BegunRead,
     BlockId,
     Blocks,
     Capabilities,
     Condition,
+    Landing,
     Leases,
     Properties,
     Reader,
@@ -32,8 +34,8 @@ from mountd.stores.interface import (
 )
 from mountd.stores.listing import LivePages
 from mountd.stores.meters import Operation
-from mountd.stores.progress import kept
 from mountd.stores.protection import Protection
+from mountd.stores.reading import DirectRead, Range
 from mountd.types import Buffer, ListPage, ObjectInfo, StoreIdentity, Version, WallClock
 
 T = TypeVar("T")
@@ -48,26 +50,6 @@ class Raw(Reader, Writer, Blocks, Leases, Protocol):
 
 REFUSED_ANEW_SECONDS = 60.0
 """A refusal this long after the last one begins a new wait; until then, calls on what stays refused fail at once."""
-
-
-class Generation:
-    """One raw store and the calls on it. Closed by the last call after it was replaced. `accepted`: the storage has taken
-    its credential; `refused_at`: when calls began to wait for another."""
-
-    __slots__ = ("accepted", "calls", "raw", "refused_at", "replaced")
-
-    def __init__(self, raw: Reader) -> None:
-        self.raw = raw
-        self.calls = 0
-        self.replaced = False
-        self.accepted = False
-        self.refused_at = -math.inf
-
-    async def close_if_left(self) -> None:
-        if self.replaced and self.calls == 0:
-            # Closing ends threads and sockets: a reader cancelled just now must not leak them.
-            with trio.CancelScope(shield=True):
-                await self.raw.aclose()
 
 
 class LiveStore:
@@ -142,30 +124,34 @@ class LiveStore:
         return b"".join(pieces)
 
     async def _read_range(self, version: Version, start: int, stop: int) -> Buffer:
-        """A body that was cut short is resumed behind its last byte: same version, so the pieces are one content."""
-        received: list[Buffer] = []
+        span = Range(version, start, stop)
+        return self._came(span.whole(await self._run(Operation.READ, span.attempt, stop - start)))
 
-        async def attempt(raw: Raw) -> Buffer:
-            nonlocal start
-            try:
-                data = await raw.read(version, start, stop)
-            except StoreError as error:
-                if 0 < len(error.received) < stop - start:
-                    received.append(error.received)
-                    start += len(error.received)
-                    kept()
-                raise
-            if len(data) != stop - start:
-                raise Corrupt(
-                    f"The storage sent {len(data)} bytes of '{version.key}' where {stop - start} were asked for."
-                )
-            return data
-
-        data = await self._run(Operation.READ, attempt, stop - start)
-        if received:
-            data = b"".join([*received, data])
+    def _came(self, data: Buffer) -> Buffer:
         self._protection.meters.bytes_in(len(data))
         return data
+
+    @property
+    def places(self) -> int:
+        return self._protection.places if self._generation.direct is not None else 0
+
+    def begin(self, version: Version, start: int, stop: int, landing: Landing) -> BegunRead | None:
+        generation = self._generation
+        raw = generation.direct
+        if raw is None or stop - start > LARGEST_READ:
+            return None
+        call = self._protection.begin(Operation.READ, stop - start)
+        if call is None:
+            return None
+        read = DirectRead(Range(version, start, stop), call, self._protection, landing, self._go_on)
+        read.ask(raw, generation)
+        return read
+
+    async def _go_on(self, read: DirectRead) -> Buffer:
+        """The bytes of a direct read whose first attempt has failed, or the failure."""
+        span = read.span
+        data = await self._run(Operation.READ, span.attempt, span.stop - span.start, read)
+        return self._came(span.whole(data))
 
     def list(self, prefix: str, *, recursive: bool = False, page_size: int = 5000) -> AsyncIterator[ListPage]:
         return LivePages(self._list_call, lambda: self._pages_of(prefix, recursive=recursive, page_size=page_size))
@@ -238,11 +224,21 @@ class LiveStore:
 
     # One request ---------------------------------------------------------------------------------------------------
 
-    async def _run(self, operation: Operation, attempt: Callable[[Raw], Awaitable[T]], size: int = 0) -> T:
+    async def _run(
+        self,
+        operation: Operation,
+        attempt: Callable[[Raw], Awaitable[T]],
+        size: int = 0,
+        begun: DirectRead | None = None,
+    ) -> T:
+        """What `attempt` gives. `begun`: its first attempt was made without a task, and has failed."""
         while True:
-            generation = self._generation
+            generation = self._generation if begun is None else begun.generation
             try:
-                return await self._protection.run(operation, lambda: self._on_current(attempt), size)
+                if begun is None:
+                    return await self._protection.run(operation, lambda: self._on_current(attempt), size)
+                failed, begun = begun, None
+                return await self._protection.go_on(failed.call, failed.error, lambda: self._on_current(attempt))
             except AccessDenied as refused:
                 if isinstance(refused, ClockSkew) or not await self._replaced_soon(generation):
                     raise

@@ -16,6 +16,7 @@ import trio
 from mountd.errors import StoreError, StoreTimeout, Unavailable
 from mountd.stores.breaker import Breaker, BreakerLimits, Permission, State
 from mountd.stores.bulkhead import Bulkhead
+from mountd.stores.calls import Call
 from mountd.stores.config import StoreConfig
 from mountd.stores.health import HealthRecord, concerns_datastore
 from mountd.stores.interface import HealthState, StoreHealth
@@ -28,46 +29,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-
-class Call:
-    """One call while it lasts, over all its attempts."""
-
-    __slots__ = (
-        "_clock",
-        "_limit",
-        "_scope",
-        "error",
-        "failures",
-        "operation",
-        "progress",
-        "repeatable",
-        "size",
-        "trial",
-    )
-
-    def __init__(self, operation: Operation, size: int, now: float) -> None:
-        self.operation = operation
-        self.size = size
-        self.repeatable = not operation.mutates or operation is Operation.STAGE_BLOCK
-        self.progress = now
-        self.failures = 0  # in a row, with nothing kept
-        self.trial = False
-        self.error: StoreError | None = None
-        self._scope: trio.CancelScope | None = None
-        self._limit = 0.0
-
-    def attempt(self, scope: trio.CancelScope, limit: float) -> None:
-        self._scope, self._limit = scope, limit
-
-    def progress_made(self) -> None:
-        """Bytes came. Whether they are of use is not known yet: the number of retries goes on counting."""
-        self.progress = trio.current_time()
-        if self._scope is not None:
-            self._scope.deadline = self.progress + self._limit
-
-    def progress_kept(self) -> None:
-        self.progress_made()
-        self.failures = 0
+KEPT_PART = 8
+"""Of the places, this part is kept from reads that are begun without waiting."""
 
 
 class Protection:
@@ -81,6 +44,8 @@ class Protection:
         self._backoff = Backoff.of(config)
         self.breaker = Breaker(BreakerLimits.of(config))
         self.bulkhead = Bulkhead(config.concurrency)
+        # Reads that may be begun at once without waiting: the rest is for what a person waits for, listings and the like.
+        self.places = max(1, config.concurrency - max(1, config.concurrency // KEPT_PART))
         self.meters = Meters(datastore, lambda: self.bulkhead.in_flight)
         per_second = config.requests_per_second
         self._requests = TokenBucket(per_second, max(1.0, per_second)) if per_second else None
@@ -96,7 +61,16 @@ class Protection:
 
     async def run(self, operation: Operation, attempt: Callable[[], Awaitable[T]], size: int = 0) -> T:
         """What `attempt` gives, asked again as often as is harmless and useful. `size`: bytes it moves, both ways."""
-        call = Call(operation, size, trio.current_time())
+        return await self._attempts(Call(operation, size, trio.current_time()), attempt)
+
+    async def go_on(self, call: Call, error: BaseException | None, attempt: Callable[[], Awaitable[T]]) -> T:
+        """As `run`, for a call that was begun without waiting and has failed."""
+        if not isinstance(error, StoreError):
+            raise error or AssertionError("a call that has not failed goes on by itself")
+        await self._pause(self._pause_after(call, error))
+        return await self._attempts(call, attempt)
+
+    async def _attempts(self, call: Call, attempt: Callable[[], Awaitable[T]]) -> T:
         while True:
             if not (self._plain and self.breaker.state is State.CLOSED and self.bulkhead.take_now()):
                 await self._admitted(call)
@@ -104,49 +78,54 @@ class Protection:
                 return await self._attempted(call, attempt)
             except StoreError as error:
                 pause = self._pause_after(call, error)
-            with trio.move_on_after(pause):
-                await self._closed.wait()
+            await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await self._closed.wait()
 
     async def _attempted(self, call: Call, attempt: Callable[[], Awaitable[T]]) -> T:
         """One request, holding a place. Ends the breaker's trial, if this is it, whatever happens."""
-        meter = self.meters.of[call.operation]
-        started = trio.current_time()
-        limit, last = self._limits_of(call)
         listener = LISTENER.set(call)
         try:
-            with trio.CancelScope(deadline=min(started + limit, call.progress + last)) as scope:
-                call.attempt(scope, min(limit, last))
+            with trio.CancelScope(deadline=call.attempt(trio.current_time(), self._limits_of(call))) as scope:
+                call.within(scope)
                 result = await attempt()
             if scope.cancelled_caught:
-                waited = trio.current_time() - call.progress
-                raise StoreTimeout(f"Datastore '{self.datastore}' made no progress for {waited:.0f} s.")
+                raise self.stalled(call)
         except StoreError as error:
-            self._failed(call, error)
+            self.failed(call, error)
             raise
         except BaseException:
-            if call.trial:
-                self.breaker.abandoned()
+            self.let_go(call)
             raise
         finally:
             LISTENER.reset(listener)
-            self.bulkhead.release()
-        now = trio.current_time()
-        self._answered(now)
-        meter.succeeded()
-        meter.took(now - started)
-        self.health.succeeded()
+        self.succeeded(call)
         return result
 
-    def _limits_of(self, call: Call) -> tuple[float, float]:
-        """Seconds that one attempt may take without a sign of progress, and the whole call.
+    # One attempt without waiting: begun, and ended by one of three -----------------------------------------------------
 
-        A mutation cannot be sent again: its one attempt gets all there is."""
-        config = self._config
-        moving = call.size / config.slowest_rate
-        patience = config.stall_timeout if call.repeatable else config.deadline
-        return patience + moving, config.deadline + moving
+    def begin(self, operation: Operation, size: int) -> Call | None:
+        """A call that holds a place and has the breaker's permission; None where either would have to be waited for."""
+        if not (self._plain and self.breaker.state is State.CLOSED and self.bulkhead.take_now()):
+            return None
+        now = trio.current_time()
+        call = Call(operation, size, now)
+        call.attempt(now, self._limits_of(call))
+        return call
 
-    def _failed(self, call: Call, error: StoreError) -> None:
+    def succeeded(self, call: Call) -> None:
+        self.bulkhead.release()
+        now = trio.current_time()
+        self._answered(now)
+        meter = self.meters.of[call.operation]
+        meter.succeeded()
+        meter.took(now - call.started)
+        self.health.succeeded()
+
+    def failed(self, call: Call, error: StoreError) -> None:
+        self.bulkhead.release()
         now = trio.current_time()
         call.failures += 1
         call.error = error
@@ -156,6 +135,25 @@ class Protection:
         else:
             self._answered(now)
         self._note(call, error)
+
+    def let_go(self, call: Call) -> None:
+        """Given up by whoever asked, or by a bug."""
+        self.bulkhead.release()
+        if call.trial:
+            self.breaker.abandoned()
+
+    def stalled(self, call: Call) -> StoreTimeout:
+        waited = trio.current_time() - call.progress
+        return StoreTimeout(f"Datastore '{self.datastore}' made no progress for {waited:.0f} s.")
+
+    def _limits_of(self, call: Call) -> tuple[float, float]:
+        """Seconds that one attempt may take without a sign of progress, and the whole call.
+
+        A mutation cannot be sent again: its one attempt gets all there is."""
+        config = self._config
+        moving = call.size / config.slowest_rate
+        patience = config.stall_timeout if call.repeatable else config.deadline
+        return patience + moving, config.deadline + moving
 
     def _answered(self, now: float) -> None:
         if self.breaker.state is State.OPEN:

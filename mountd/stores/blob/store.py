@@ -8,17 +8,20 @@ from collections.abc import AsyncIterator
 import trio
 
 from mountd.definitions import DatastoreDefinition
+from mountd.errors import Unavailable
 from mountd.stores import progress
 from mountd.stores.blob.endpoint import endpoint_of
 from mountd.stores.blob.headers import object_info
 from mountd.stores.blob.listing import PAGE_LIMIT, Listing
 from mountd.stores.blob.objects import Objects
-from mountd.stores.blob.rest import Progress, Request, RestClient
-from mountd.stores.blob.threads import ThreadPool
+from mountd.stores.blob.rest import Request, RestClient
+from mountd.stores.blob.threads import Job, ThreadPool
 from mountd.stores.blob.writing import BlobChanges
 from mountd.stores.config import NetworkConfig, StoreConfig
 from mountd.stores.credentials import signer_for
+from mountd.stores.generations import Landed, Leavable
 from mountd.stores.interface import Capabilities
+from mountd.stores.progress import Listener
 from mountd.types import Buffer, ListPage, ObjectInfo, StoreIdentity, Version
 
 THREADS = 64  # they start when needed
@@ -56,8 +59,19 @@ class BlobStore(BlobChanges):
         return object_info(key, answer.headers)
 
     async def read(self, version: Version, start: int, stop: int) -> Buffer:
-        heard = _progress()
-        return await self._threads.run(lambda: self._objects.read(version, start, stop, heard))
+        heard = Hearing(progress.LISTENER.get())
+        try:
+            return await self._threads.run(lambda: self._objects.read(version, start, stop, heard))
+        finally:
+            heard.leave()
+
+    def begin(self, version: Version, start: int, stop: int, landed: Landed, listener: Listener) -> Leavable:
+        """reading.DirectRaw."""
+        heard = Hearing(listener)
+        heard.job = self._threads.give(
+            lambda: self._objects.read(version, start, stop, heard), lambda job: landed(job.value, job.error)
+        )
+        return heard
 
     def list(self, prefix: str, *, recursive: bool = False, page_size: int = PAGE_LIMIT) -> AsyncIterator[ListPage]:
         return Listing(self._rest, self._threads, prefix, recursive=recursive, page_size=page_size)
@@ -68,10 +82,25 @@ class BlobStore(BlobChanges):
         await trio.lowlevel.checkpoint()
 
 
-def _progress() -> Progress:
-    """Tells the call's deadline, from a thread, that bytes came."""
-    listener = progress.LISTENER.get()
-    if listener is None:
-        return lambda: None
-    token = trio.lowlevel.current_trio_token()
-    return lambda: token.run_sync_soon(listener.progress_made, idempotent=True)
+class Hearing:
+    """What a read's thread tells as bytes come, and is told: that nobody waits any more."""
+
+    __slots__ = ("_listener", "_token", "job", "left")
+
+    def __init__(self, listener: Listener | None) -> None:
+        self._listener = listener
+        self._token = trio.lowlevel.current_trio_token()
+        self.job: Job[Buffer] | None = None
+        self.left = False
+
+    def leave(self) -> None:
+        self.left = True
+        if self.job is not None:
+            self.job.leave()
+
+    def __call__(self) -> None:
+        """From the thread. A storage that sends a byte now and then would hold it long after its caller has left."""
+        if self.left:
+            raise Unavailable("Nobody waits for these bytes any more.")
+        if self._listener is not None:
+            self._token.run_sync_soon(self._listener.progress_made, idempotent=True)
