@@ -20,7 +20,7 @@ FILES = 2_000
 BIG = 2 << 30
 PIECE = 64 << 20
 BUDGET = 160 << 20
-PROGRAM = 220 << 20
+PROGRAM = 140 << 20
 """What the daemon holds beside its budget: Python, its libraries, TLS, the page the listing is parsed from."""
 
 
