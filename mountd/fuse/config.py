@@ -15,7 +15,8 @@ class MountConfig:
         True, "The kernel checks owner and mode by itself, without asking the daemon for each path segment."
     )
     read_only: bool = setting(
-        False, "Each mapping says whether it is read-only; true refuses every write of the mount in the kernel already."
+        True,
+        "The kernel refuses writes by itself, and a stat after a read asks nothing: with false it asks for the access time.",
     )
     name: str = setting("mountd", "What the mount table shows as the source of the mount.")
     read_ahead: int = setting(

@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 
 import pyfuse3
 
-from mountd.errors import NoAttribute, NoEntry, ReadOnly
+from mountd.errors import NoAttribute, NoEntry, ReadOnly, Unsupported
 from mountd.fs.interface import Attributes, Files, Names
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_APPEND | os.O_CREAT
@@ -130,9 +130,10 @@ class TreeOperations(pyfuse3.Operations):
     # Extended attributes -------------------------------------------------------------------------------------------
 
     async def getxattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> bytes:
-        # security.capability is asked for before each write, and ACLs by every `ls -l`: answered without a look.
+        # security.capability is asked for before each write; `ls -l` asks for labels and ACLs of each file, and of one file alone
+        # where it hears that there are none here at all.
         if not name.startswith(b"user."):
-            raise NoAttribute("Only attributes whose names begin with user. exist here.")
+            raise Unsupported("Only attributes whose names begin with user. exist here.")
         attributes = await self._tree.extended_attributes(inode)
         if name not in attributes:
             raise NoAttribute("There is no such attribute.")

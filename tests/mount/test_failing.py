@@ -15,7 +15,7 @@ FILES = {"file": b"content", "folder/inner": b"x", "link": b"file"}
 
 @pytest.fixture(scope="module")
 def mounted(mounting):
-    return mounting(FILES, tree=FAKE, failing=[])
+    return mounting(FILES, tree=FAKE, failing=[], read_only=False)
 
 
 def read(path):

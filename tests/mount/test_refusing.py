@@ -10,7 +10,7 @@ FILES = {"file": b"content", "folder/inner": b"x", "link": b"file"}
 
 @pytest.fixture(scope="module")
 def tree(mounting):
-    return mounting(FILES).path
+    return mounting(FILES, read_only=False).path
 
 
 def opening(flags):
