@@ -28,6 +28,7 @@ format: setup-python ## formats the code
 docs: setup-python ## writes the generated documents anew
 	@$(bin)/python -m mountd.config --markdown > docs/CONFIGURATION.md
 	@$(bin)/python -m mountd.config --example > config.example.yaml
+	@$(bin)/python -m bench.report docs/PERFORMANCE.md --document
 
 bench: setup-python ## mountd beside rclone, a table and a plot in under ten minutes; ARGS="--network B --check …"
 	@$(bin)/python -m bench --json bench/results/bench-latest.json --plot bench/results/bench-latest.png $(ARGS)

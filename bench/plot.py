@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.figures import OURS, Report
 from bench.floors import Floors
-from bench.report import ranged, ratio
+from bench.report import best_other, ranged, ratio
 from bench.rows import ROWS
 
 GOOD, BAD, PLAIN = "#2a9d8f", "#d1495b", "#457b9d"
@@ -35,8 +35,7 @@ def plot(report: Report, floors: Floors | None, file: Path) -> None:
         1, 2, sharey=True, figsize=(11, 0.38 * len(names) + 1.6), layout="constrained"
     )
     for at, name in enumerate(names):
-        rival = next((peer for peer in report.rows[name] if peer != OURS), "")
-        times = ratio(report, name, rival)
+        times = ratio(report, name, best_other(report, name))
         if times:
             left.barh(at, times - 1, left=1, color=PLAIN if times >= 1 else BAD)
             left.annotate(f" {times:.2f}", (max(times, 1), at), va="center", fontsize=8)

@@ -1,16 +1,22 @@
 """`python -m bench.report FILE`: what a run of the table found, as tables, as a plot, and held against its floors.
 
-FILE is what `python -m bench --json FILE` wrote: no figure here was typed by anybody.
+FILE is what `python -m bench --json FILE` wrote, or the other harness (harness.py): no figure is typed by anybody. With
+`--document`, FILE is a Markdown document, and what stands between `<!-- REPORT.json -->` and `<!-- end -->` in it is written anew.
 """
 
 import argparse
+import json
+import re
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench import harness
 from bench.figures import OURS, WHOLE, Report
 from bench.floors import Floors, sets
 from bench.rows import ROWS
+from bench.surroundings import ROOT, surroundings
 
 NOTHING = "–"
 COSTS = {
@@ -27,18 +33,51 @@ def main(words: Sequence[str] | None = None) -> int:
     found = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__)
     found.add_argument("file", type=Path, metavar="FILE")
     found.add_argument("--markdown", action="store_true", help="the tables as docs/PERFORMANCE.md has them")
+    found.add_argument(
+        "--document", action="store_true", help="FILE is a document: write its tables anew from the reports it names"
+    )
+    found.add_argument(
+        "--json", type=Path, metavar="FILE", help="the report in our own words, with machine and commit: to keep"
+    )
     found.add_argument("--plot", type=Path, metavar="PNG")
     found.add_argument("--check", action="store_true", help="exit status 1 when a figure falls below its floor")
     found.add_argument("--floors", choices=sets(), help="(default: what the run was made for)")
     options = found.parse_args(words)
-    report = Report.read(options.file)
+    if options.document:
+        options.file.write_text(current(options.file))
+        return 0
+    report = read(options.file)
     floors = sets().get(options.floors or report.floors)
     print(markdown(report, floors) if options.markdown else text(report, floors))
+    if options.json:
+        report.write(options.json)
     if options.plot:
         from bench.plot import plot
 
         plot(report, floors, options.plot)
     return verdict(report, floors) if options.check else 0
+
+
+def read(file: Path) -> Report:
+    """Ours, or the other harness's: then of this machine and commit, and of the time the file was written."""
+    words = json.loads(file.read_text())
+    if not harness.is_foreign(words):
+        return Report.read(file)
+    written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(file.stat().st_mtime))
+    return harness.read(words, {**surroundings(), "date": written})
+
+
+TABLE = re.compile(r"(<!-- (\S+\.json) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+def current(document: Path) -> str:
+    """The document with every table as its report has it."""
+
+    def written(found: re.Match[str]) -> str:
+        report = read(ROOT / found[2])
+        return f"{found[1]}\n{markdown(report, sets().get(report.floors))}\n{found[3]}"
+
+    return TABLE.sub(written, document.read_text())
 
 
 def verdict(report: Report, floors: Floors | None) -> int:
@@ -72,14 +111,15 @@ def about(report: Report, floors: Floors | None) -> str:
     """Where, when and of what: one paragraph."""
     machine, storage = report.about["machine"], report.storage
     dirty = " with uncommitted changes" if report.about["uncommitted_changes"] else ""
-    network = ", ".join(f"{name} {value}" for name, value in storage.items() if value and name != "dataset")
+    network = ", ".join(f"{name}: {value}" for name, value in storage.items() if value and name != "dataset")
     scale = floors.scale(report) if floors else None
+    lasted = f" in {report.seconds:.0f} s" if report.seconds else ""
     held = f" Floors of {floors.name}: {floors.title}." if floors else ""
     speed = f" By rclone's sequential read this machine was {scale:.2f} times the floors' reference." if scale else ""
     return (
         f"Commit {report.about['commit'][:10]}{dirty}, {report.about['date']}; {machine['cores']} cores, "
         f"{machine['memory'] / 2**30:.0f} GiB, Linux {machine['kernel']}, Python {machine['python']}, load before "
-        f"{machine['load'][0]:.1f}. Storage: {network}. Medians of {report.rounds} rounds (range) in {report.seconds:.0f} s; "
+        f"{machine['load'][0]:.1f}. Storage: {network}. Medians of {report.rounds} rounds (range){lasted}; "
         f"a ratio above 1: mountd is better.{held}{speed}"
     )
 
@@ -87,9 +127,9 @@ def about(report: Report, floors: Floors | None) -> str:
 def speeds(report: Report, floors: Floors | None) -> list[list[str]]:
     """Each row's figure, its rival's, their ratio, and its floors scaled to this machine."""
     rows = [["row", "unit", OURS, "rclone", "as", "ratio", "floor", "kept"]]
-    for name, peers in report.rows.items():
+    for name in report.rows:
         row = ROWS[name]
-        rival = next((peer for peer in peers if peer != OURS), "")
+        rival = best_other(report, name)
         found = ratio(report, name, rival)
         rows.append(
             [
@@ -119,6 +159,16 @@ def _floors_of(report: Report, row: str, floors: Floors | None) -> tuple[str, st
     return ", ".join(shown) or NOTHING, ("yes" if kept else "NO") if shown else NOTHING
 
 
+def best_other(report: Report, row: str) -> str:
+    """The best of those that were measured beside mountd; "" where nobody was."""
+    others = [peer for peer in report.rows[row] if peer != OURS]
+    sign = 1 if ROWS[row].more_is_better else -1
+    measured = [peer for peer in others if report.median(row, peer, "value") is not None]
+    return max(
+        measured, key=lambda peer: sign * (report.median(row, peer, "value") or 0), default=next(iter(others), "")
+    )
+
+
 def ratio(report: Report, row: str, rival: str) -> float | None:
     """How many times better mountd is; None where one of them has nothing."""
     ours, theirs = report.median(row, OURS, "value"), report.median(row, rival, "value")
@@ -130,8 +180,8 @@ def ratio(report: Report, row: str, rival: str) -> float | None:
 def costs(report: Report) -> list[list[str]]:
     """What each row cost, mountd beside its rival."""
     rows = [["row", *(f"{heading}{who}" for heading, _ in COSTS.values() for who in ("", " rclone"))]]
-    for name, peers in report.rows.items():
-        rival = next((peer for peer in peers if peer != OURS), "")
+    for name in report.rows:
+        rival = best_other(report, name)
         cells = [
             NOTHING if (found := report.median(name, peer, figure)) is None else form.format(found)
             for figure, (_, form) in COSTS.items()

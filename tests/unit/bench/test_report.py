@@ -1,12 +1,14 @@
 """Medians, ratios and tables of the benchmark, and that a report kept as JSON is the same report."""
 
+import json
+
 import pytest
 
 from bench import report
 from bench.figures import OURS, WHOLE, Report, Run
 from bench.floors import Floor, Floors
 from bench.plot import against_floor, plot
-from bench.surroundings import surroundings
+from bench.surroundings import ROOT, surroundings
 
 ABOUT = {
     "commit": "0123456789abcdef",
@@ -130,3 +132,53 @@ def test_a_plot_is_a_picture_and_its_bars_are_ratios(tmp_path):
 @pytest.mark.parametrize("what", ["commit", "date", "machine"])
 def test_a_report_says_where_and_when(what):
     assert surroundings()[what]
+
+
+FOREIGN = {
+    "net": "ttfb_ms=10&conn_mbps=60",
+    "rounds": 1,
+    "results": {
+        "rand-4K": {
+            "mountd": [
+                {"ops_per_s": 350.0, "bytes": 1000, "daemon_cpu_s": 1.5, "daemon_rss_mb": 200, "requests": 9, "server_mb_out": 0.03}
+            ],
+            "rclone-full": [{"error": "no end after 180 s"}],
+            "rclone-random": [
+                {"ops_per_s": 250.0, "bytes": 1000, "daemon_cpu_s": 1.0, "daemon_rss_mb": 90, "requests": 8, "server_mb_out": 0.2}
+            ],
+        },
+        "write-seq": {"mountd": [{"error": "read-only"}]},
+    },
+}  # fmt: skip
+
+
+def test_another_harnesss_report_is_read_and_kept_as_ours(tmp_path, capsys):
+    (tmp_path / "out.json").write_text(json.dumps(FOREIGN))
+    assert report.main([str(tmp_path / "out.json"), "--json", str(tmp_path / "ours.json")]) == 0
+    assert "| rand-4K     | 1.50" in capsys.readouterr().out
+    found = Report.read(tmp_path / "ours.json")
+    assert found.floors == "A"
+    assert list(found.rows) == ["rand-4K"]
+    assert found.median("rand-4K", OURS, "amplification") == 30
+    assert found.failures == ["rand-4K rclone-full: no end after 180 s"]
+    assert report.best_other(found, "rand-4K") == "rclone-random"
+    assert report.ratio(found, "rand-4K", "rclone-random") == 1.4
+
+
+def test_a_document_is_written_anew_from_the_reports_it_names(tmp_path):
+    made({"seq": FULL["seq"]}).write(tmp_path / "r.json")
+    document = tmp_path / "document.md"
+    document.write_text(f"# Title\n\n<!-- {tmp_path}/r.json -->\nold\n<!-- end -->\n\nText.\n")
+    assert report.main([str(document), "--document"]) == 0
+    text = document.read_text()
+    assert text.startswith("# Title\n")
+    assert text.endswith("<!-- end -->\n\nText.\n")
+    assert "| seq | MB/s" in text
+    assert "old" not in text
+    assert report.current(document) == text
+
+
+def test_the_tables_of_the_document_are_what_the_reports_say():
+    document = ROOT / "docs" / "PERFORMANCE.md"
+    assert report.TABLE.search(document.read_text())
+    assert report.current(document) == document.read_text(), "make docs writes them anew"
