@@ -3,8 +3,6 @@
 Knows nothing of datastores or files.
 """
 
-import errno
-import fcntl
 import logging
 import os
 import resource
@@ -16,9 +14,11 @@ from pathlib import Path
 
 import trio
 
-from mountd.errors import AlreadyRunning, DirectoryUnsafe
+from mountd import ownership
 
 log = logging.getLogger(__name__)
+
+LOCK_NAME = "daemon.lock"
 
 WANTED_FILES = 65536
 """Open files: a connection for each of some hundred requests in flight, cache extents, and what programs hold open."""
@@ -48,77 +48,23 @@ def raise_file_limit() -> int:
 
 
 def private_directory(path: Path, purpose: str) -> Path:
-    """Makes `path` (and its parents) if needed, for this user only. One of ours that others can reach is closed to them
-    while it is empty; with something in it, it is refused: what is there may not be ours, or not what we wrote."""
-    with _usable(path, purpose):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.stat()
-        ours = path.is_dir() and status.st_uid == os.geteuid()
-        if ours and status.st_mode & 0o077 and not any(path.iterdir()):
-            path.chmod(0o700)
-            status = path.stat()
-    if not ours or status.st_mode & 0o077:
-        raise DirectoryUnsafe(
-            f"The {purpose} directory {path} must belong to uid {os.geteuid()} with mode 0700; it belongs to uid "
-            f"{status.st_uid} with mode {status.st_mode & 0o7777:04o}.",
-            remedy=f"chown it, and chmod 0700 {path}.",
-        )
-    return path
+    """As ownership.private_directory; one of ours that others can reach is closed to them while it is empty."""
+    return ownership.private_directory(path, purpose, close_empty=True)
 
 
 @contextmanager
 def sole_owner(directory: Path, purpose: str) -> Iterator[None]:
     """Holds `directory` against a second daemon; AlreadyRunning names the first one's pid. The kernel releases it at death."""
-    with _usable(directory, purpose):
-        descriptor = os.open(directory / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = ownership.lock(directory / LOCK_NAME, purpose)
     try:
-        with _usable(directory, purpose):
-            _lock(descriptor, directory, purpose)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _usable(directory: Path, purpose: str) -> Iterator[None]:
-    """What the system says of a directory, as a sentence: the wrong owner, a file in its place, a full disk."""
-    try:
-        yield
-    except OSError as error:
-        raise DirectoryUnsafe(
-            f"The {purpose} directory {directory} cannot be used: {error.strerror}.", remedy="Choose another one."
-        ) from error
 
 
 def owner_of(directory: Path) -> int | None:
     """The pid of the daemon that holds `directory` now; None if none does (a dead one's pid is not believed)."""
-    try:
-        descriptor = os.open(directory / "daemon.lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        written = os.pread(descriptor, 32, 0).strip()
-        return int(written) if written.isdigit() else None
-    finally:
-        os.close(descriptor)
-    return None
-
-
-def _lock(descriptor: int, directory: Path, purpose: str) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise
-        pid = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-        raise AlreadyRunning(
-            f"The {purpose} directory {directory} belongs to a running mountd (pid {pid}).",
-            remedy=f"Stop that one first, or choose another {purpose} directory.",
-        ) from None
+    return ownership.holder(directory / LOCK_NAME)
 
 
 @asynccontextmanager

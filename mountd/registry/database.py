@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mountd.errors import DirectoryUnsafe, MountdError, RegistryDamaged, RegistryUnavailable, TooNew
+from mountd.errors import MountdError, RegistryDamaged, RegistryUnavailable, TooNew
 from mountd.registry.secrets import sync_directory
 
 APPLICATION_ID = 0x6D6E7464  # "mntd", in the file's header: tells a registry from any other SQLite file
@@ -86,24 +86,6 @@ def create(path: Path, facts: dict[str, bytes]) -> None:
             for leftover in (draft, *(draft.with_name(draft.name + suffix) for suffix in ("-wal", "-shm"))):
                 leftover.unlink(missing_ok=True)
         sync_directory(path.parent)
-
-
-def private_directory(path: Path) -> Path:
-    """The state directory, made if missing; DirectoryUnsafe if anybody else can reach into it."""
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.stat()
-    except OSError as error:
-        raise DirectoryUnsafe(
-            f"{path} cannot be the state directory: {error.strerror}.", remedy="Choose another one."
-        ) from error
-    if status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise DirectoryUnsafe(
-            f"The state directory {path} must belong to uid {os.geteuid()} with mode 0700; it belongs to uid {status.st_uid} "
-            f"with mode {status.st_mode & 0o7777:04o}.",
-            remedy=f"chown it, and chmod 0700 {path}.",
-        )
-    return path
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mountd.definitions import DatastoreDefinition, DatastoreKind, Origin
 from mountd.errors import RegistryDamaged, WrongKey
-from mountd.registry.database import FILE_NAME, Database, create, private_directory
+from mountd.ownership import private_directory
+from mountd.registry.database import FILE_NAME, Database, create
 from mountd.registry.secrets import Cipher, credential_file, make_key, read_key
 
 KEY_NAME = "registry.key"
@@ -18,7 +19,7 @@ _CHECK = ("key check", "registry", "mountd registry")  # purpose, name and text 
 
 def open_files(directory: Path, key_file: Path | None = None) -> tuple[Database, Cipher]:
     """`key_file`: else the systemd credential, else DIRECTORY/registry.key, which is made at the first start."""
-    directory = private_directory(directory)
+    directory = private_directory(directory, "state")
     path = directory / FILE_NAME
     key_path = key_file or credential_file() or directory / KEY_NAME
     if not path.exists():

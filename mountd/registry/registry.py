@@ -22,8 +22,8 @@ from mountd.errors import (
     UnknownDatastore,
     UnknownMapping,
 )
+from mountd.ownership import private_directory
 from mountd.registry.credentials import mode_of
-from mountd.registry.database import private_directory
 from mountd.registry.interface import Change, Event, InUse, Listed, Listener, Probe
 from mountd.registry.opening import BLOB_STORE, built_ins, open_files
 from mountd.registry.stored import Stored
@@ -319,8 +319,8 @@ def _first_start(stored: Stored, directory: Path) -> None:
     with stored.change() as change:
         for definition in built_ins(directory.absolute()):
             folder = Path(definition.folder)
-            private_directory(folder.parent)
-            private_directory(folder)
+            private_directory(folder.parent, "state")
+            private_directory(folder, "state")
             change.put_datastore(definition)
         change.put_fact(_DEFAULT, BLOB_STORE)
 
