@@ -2,14 +2,17 @@
 
 Promises: a reader never waits for a write; what comes faster than it may be written is written at leisure, if it is still
 in memory; damage, a full disk or an unreadable file is a miss and a metric, never a user's error; wrong bytes are never given
-(checksums, extents.py); a free-space floor is left to others. The index is read in the background after the start. Nothing
-is synced: what a power cut tore is found out by its checksum.
+(checksums, extents.py); a free-space floor is left to others; a full cache lets in what is likely to be wanted again
+(rules.admission). The index is read in the background after the start. Nothing is synced: what a power cut tore is found out
+by its checksum.
 """
 
+import functools
 import logging
 import os
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +21,16 @@ import trio
 
 from mountd import metrics
 from mountd.content.cache_directory import CacheDirectory
-from mountd.content.config import WRITE_RATE_A_CORE, CacheConfig
-from mountd.content.disk_index import DiskIndex, Span
-from mountd.content.extent_writer import ExtentWriter
-from mountd.content.extents import digest, read_into, records, tag
+from mountd.content.config import CacheConfig
+from mountd.content.direct_io import opened, read_at
+from mountd.content.disk_index import DiskIndex, Run, grain_name
+from mountd.content.disk_threads import DiskThreads
+from mountd.content.extent_files import ExtentFiles
+from mountd.content.extent_writer import ExtentWriter, read_records
+from mountd.content.extents import Name, digest, key_of, name_of, sum_of
 from mountd.content.memory_tier import Block, Shelf
-from mountd.rules.blocks import GRAIN_BITS
+from mountd.rules.admission import Admission
+from mountd.rules.blocks import GRAIN, GRAIN_BITS
 from mountd.types import MiB, StoreIdentity, Version
 
 log = logging.getLogger(__name__)
@@ -31,12 +38,54 @@ log = logging.getLogger(__name__)
 ALREADY_LOCAL = ("local",)  # kinds whose bytes are on this machine's disk: a copy of them would save nothing
 QUEUE = 8 * MiB  # bytes waiting to be written, at most: a part of the memory budget
 INDEX_WAIT = (
-    1.0  # seconds the first reads after a start wait for the index: a miss then costs a request that was paid for
+    0.5  # seconds after the start in which a miss waits for the index: it would cost a request that was paid for
 )
 CATCH_UP = 0.25  # seconds between two looks at what was declined
 LATER = 4096  # blocks remembered as declined, by their place, not their bytes
 CLOSING = 5.0  # seconds: what a stuck disk does not take by then is not kept
-READERS = 8  # threads reading at once: disks of nodes are fast, and each holds a buffer
+GATHER = 0.05  # seconds that small blocks wait for others to be written with
+READERS = (
+    8  # threads reading at once: 4 of them have all that a node's disk gives (1.0 GB/s here), and each holds a buffer
+)
+ROWS = 512  # records filed at once: the lock is held for a millisecond
+GUESSED_COST = 0.3e-9  # seconds of CPU a byte written, until it was measured
+REMEMBERED = 64 * MiB  # bytes over which the cost is averaged
+
+
+class Pace:
+    """How fast may be written: what a part of the processors can do, by the cost that was measured. Where writing is dear, less
+    is kept; where the daemon has nothing else to do, more. Mutable: `cost`, `_part`, and when it was looked at."""
+
+    BUSY_PART, IDLE_PART = 0.02, 0.1  # of the processors may write, while the daemon is busy, and while it is not
+    BUSY = 0.35  # of the processors in use by the daemon: readers take the rest of them
+    LOOK = 0.25  # seconds
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._cores = os.cpu_count() or 1
+        self._part = self.IDLE_PART
+        self._looked = self._used = 0.0
+        self.cost = GUESSED_COST
+
+    def rate(self, now: float) -> float:
+        """Bytes a second, at a time of the loop's clock."""
+        if self._rate:
+            return float(self._rate)
+        if now - self._looked > self.LOOK:
+            used = time.process_time()
+            busy = used - self._used > self.BUSY * self._cores * (now - self._looked)
+            self._part = self.BUSY_PART if busy else self.IDLE_PART
+            self._looked, self._used = now, used
+        return self._part * self._cores / self.cost
+
+    def note(self, size: int, seconds: float) -> None:
+        """Writing `size` bytes took so much of a processor."""
+        part = size / (size + REMEMBERED)
+        self.cost += (max(seconds, 1e-6) / size - self.cost) * part
+
+    def add(self, seconds: float) -> None:
+        """What was written before took so much more."""
+        self.cost += seconds / REMEMBERED
 
 
 class DiskTier:
@@ -46,9 +95,11 @@ class DiskTier:
         self._directory = CacheDirectory(directory)
         self.limit = config.disk
         self.index = DiskIndex()
-        self._writer = ExtentWriter(config, self._directory.extents, self.index)
-        self._rate = config.disk_write_rate or WRITE_RATE_A_CORE * (os.cpu_count() or 1)
-        self._allowance = float(self._rate)
+        self._admission = Admission(config.disk, config.disk // GRAIN)
+        self._files = ExtentFiles(config, self._directory.extents, self.index, self._admission)
+        self._writer = ExtentWriter(self._files, self._directory.take)
+        self._pace = Pace(config.disk_write_rate)
+        self._allowance = self._pace.rate(0.0)
         self._refilled = 0.0
         self._mutex = threading.Lock()
         self._queued = 0
@@ -57,13 +108,14 @@ class DiskTier:
         self._catching_up = False
         self._nursery: trio.Nursery | None = None
         self._orders: queue.SimpleQueue[Callable[[], bool]] = queue.SimpleQueue()
-        self._limiter = trio.CapacityLimiter(READERS)
+        self._threads = DiskThreads(READERS)
         self._token: trio.lowlevel.TrioToken | None = None
         self._index_read: trio.Event | None = None
+        self._began = 0.0
         self.loaded = False
         self._damaged = metrics.CACHE_FAILURES.labels("disk_read")
         self._behind = metrics.CACHE_FAILURES.labels("disk_behind")
-        metrics.CACHE_BYTES.labels("disk").set_function(lambda: float(self._writer.bytes))
+        metrics.CACHE_BYTES.labels("disk").set_function(lambda: float(self._files.bytes))
         self._thread = threading.Thread(target=self._work, name="disk-tier", daemon=True)
 
     def start(self, nursery: trio.Nursery) -> None:
@@ -71,6 +123,7 @@ class DiskTier:
         self._nursery = nursery
         self._token = trio.lowlevel.current_trio_token()
         self._index_read = trio.Event()
+        self._began = trio.current_time()
         self._orders.put(self._load)
         self._thread.start()
 
@@ -78,81 +131,85 @@ class DiskTier:
 
     def may_have(self, shelf: Shelf, start: int, stop: int) -> bool:
         """Whether `read` is worth asking for [start, stop): it is all here, or that is not known yet."""
-        if shelf.room.identity.kind in ALREADY_LOCAL:
+        identity, version = shelf.room.identity, shelf.version
+        if identity.kind in ALREADY_LOCAL:
             return False
-        if not self.loaded:
+        name = name_of(identity, version)
+        if not self.loaded or self.index.find(name, version.size, start, stop):
             return True
-        return bool(self.index.find(digest(shelf.room.identity, shelf.version.key), tag(shelf.version), start, stop))
+        self._admission.note(_grains(name, start, stop), stop - start, hit=False)
+        return False
 
     async def read(self, shelf: Shelf, start: int, stop: int) -> memoryview | None:
         """Bytes [start, stop) of a version; None if they are not all here, and unharmed."""
+        version = shelf.version
         if shelf.room.identity.kind in ALREADY_LOCAL:
             return None
-        if not self.loaded:
+        name = name_of(shelf.room.identity, version)
+        runs = self.index.find(name, version.size, start, stop)
+        if not runs and not self.loaded:
             await self._index()
-        name = digest(shelf.room.identity, shelf.version.key)
-        spans = self.index.find(name, tag(shelf.version), start, stop)
-        if not spans:
+            runs = self.index.find(name, version.size, start, stop)
+        self._admission.note(_grains(name, start, stop), stop - start, hit=bool(runs))
+        if not runs:
             return None
-        data = bytearray(stop - start)
-        lost = await trio.to_thread.run_sync(
-            self._read,
-            spans,
-            shelf.room.identity,
-            shelf.version,
-            start,
-            data,
-            limiter=self._limiter,
-            abandon_on_cancel=True,
-        )
-        if lost is None:
-            return memoryview(data).toreadonly()
+        found = await self._threads.run(functools.partial(self._read, runs, name))
+        if isinstance(found, memoryview):
+            return found[: stop - start]
         self._damaged.inc()
-        self.index.drop_span(name, lost)
+        self.index.lose(name, found)
         return None
 
     async def _index(self) -> None:
         assert self._index_read is not None
-        with trio.move_on_after(INDEX_WAIT):
+        with trio.move_on_at(self._began + INDEX_WAIT):
             await self._index_read.wait()
 
-    def _read(
-        self, spans: list[Span], identity: StoreIdentity, version: Version, start: int, data: bytearray
-    ) -> Span | None:
-        """Fills `data`; gives the span that could not be read as it was written."""
-        target = memoryview(data)
-        at, end = start, start + len(data)
-        for span in spans:
-            upto = min(span.stop, end)
+    def _read(self, runs: list[Run], name: Name) -> memoryview | Run:
+        """The bytes of all runs; or the first that is not as it was written."""
+        pieces: list[memoryview] = []
+        for run in runs:
             try:
-                file = os.open(self._writer.path(span.extent), os.O_RDONLY | os.O_CLOEXEC)
+                file = opened(self._files.path(run.extent), os.O_RDONLY)
                 try:
-                    whole = read_into(file, span.offset, identity, version, (at, target[at - start : upto - start]))
+                    piece = read_at(file, run.offset, run.length)
                 finally:
                     os.close(file)
-            except (OSError, ValueError, KeyError):  # gone meanwhile, unreadable, or its JSON is not what we write
-                return span
-            if not whole:
-                return span
-            at = upto
-        return None
+            except FileNotFoundError:
+                self._orders.put(functools.partial(self._forget, run.extent))
+                return run
+            except OSError:
+                return run
+            if len(piece) != run.length or any(
+                sum_of(piece[nth * GRAIN : (nth + 1) * GRAIN], name.seed) != value for nth, value in enumerate(run.sums)
+            ):
+                return run
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
 
     def held(self, identity: StoreIdentity, version: Version) -> int:
-        return self.index.held(digest(identity, version.key), tag(version))
+        return self.index.held(name_of(identity, version), version.size)
 
     # Keeping and forgetting, from the trio thread ------------------------------------------------------------
 
     def keep(self, block: Block) -> bool:
-        """Has a block's bytes written soon, or declines because the disk is behind. The last half of the allowance is for small
-        blocks: they are what a restart misses most, and a fast scan would leave them none."""
-        if block.shelf.room.identity.kind in ALREADY_LOCAL:
+        """Has a block's bytes written soon, or declines: the disk is behind, or full of what is worth more. The last half of the
+        allowance is for small blocks: they are what a restart misses most, and a fast scan would leave them none."""
+        shelf = block.shelf
+        if shelf.room.identity.kind in ALREADY_LOCAL:
             return False
+        leaving = self._files.leaving
+        if leaving:
+            name = name_of(shelf.room.identity, shelf.version)
+            if not self._admission.admits(grain_name(name.version, block.start >> GRAIN_BITS), leaving):
+                return False
         now = trio.current_time()
-        self._allowance = min(self._allowance + self._rate * (now - self._refilled), float(self._rate))
+        rate = self._pace.rate(now)
+        self._allowance = min(self._allowance + rate * (now - self._refilled), rate)
         self._refilled = now
-        needed = block.size if block.size <= MiB else block.size + self._rate // 2
+        needed = block.size if block.size <= MiB else block.size + rate / 2
         if needed > self._allowance or not self._enqueue(block):
-            self._later.append((block.shelf, block.start))
+            self._later.append((shelf, block.start))
             if self._nursery is not None and not self._catching_up:
                 self._catching_up = True
                 self._nursery.start_soon(self._catch_up)
@@ -193,9 +250,9 @@ class DiskTier:
         return True
 
     def drop(self, identity: StoreIdentity, key: str) -> None:
-        name = digest(identity, key)
-        if self.index.drop(name) or self._queued or not self.loaded:  # else nothing of it is or will be here
-            self._orders.put(lambda: self._writer.drop(name))
+        name = key_of(digest(identity, key))
+        self.index.hide(name)
+        self._orders.put(lambda: self._drop(name))
 
     async def clear(self, kept: set[bytes]) -> int:
         """Forgets all but these keys' digests; gives the bytes freed."""
@@ -212,6 +269,7 @@ class DiskTier:
         self._nursery = None
         self._later.clear()
         try:
+            self._threads.close()
             if self._thread.is_alive():
                 self._orders.put(lambda: False)
                 with trio.move_on_after(CLOSING, shield=True):
@@ -222,15 +280,16 @@ class DiskTier:
 
     @property
     def queued(self) -> int:
+        """Bytes waiting to be written."""
         return self._queued
 
     @property
     def bytes(self) -> int:
-        return self._writer.bytes
+        return self._files.bytes
 
     @property
     def files(self) -> int:
-        return self._writer.files
+        return self._files.count
 
     @property
     def healthy(self) -> bool:
@@ -244,6 +303,7 @@ class DiskTier:
         def run() -> bool:
             try:
                 order()
+                self._writer.flush()
             finally:
                 _tell(token, done)
             return True
@@ -256,42 +316,73 @@ class DiskTier:
     def _work(self) -> None:
         going = True
         while going:
-            order = self._orders.get()
+            order = self._next_order()
             try:
                 going = order()
             except Exception:
                 log.exception("the disk tier met an unexpected error")
                 metrics.BUGS.labels("content.disk_tier").inc()
 
-    def _write(self, identity: StoreIdentity, version: Version, start: int, data: memoryview) -> bool:
+    def _next_order(self) -> Callable[[], bool]:
+        """Small blocks that come one by one are written together: a write costs as much as the bytes of a small file."""
+        if not self._writer.pending:
+            return self._orders.get()
         try:
-            name, mark = digest(identity, version.key), tag(version)
-            if not self.index.find(name, mark, start, start + len(data)):
-                self._writer.write(identity, version, start, data)
+            return self._orders.get(timeout=GATHER)
+        except queue.Empty:
+            return self._flush
+
+    def _flush(self) -> bool:
+        began = time.thread_time()
+        self._writer.flush()
+        self._pace.add(time.thread_time() - began)
+        return True
+
+    def _write(self, identity: StoreIdentity, version: Version, start: int, data: memoryview) -> bool:
+        began = time.thread_time()
+        try:
+            name = name_of(identity, version)
+            kept = self._writer.gathered(name, start) or self.index.find(name, version.size, start, start + len(data))
+            if not kept:
+                self._writer.write(name, start, data)
+                self._pace.note(len(data), time.thread_time() - began)
         finally:
             with self._mutex:
                 self._queued -= len(data)
         return True
 
+    def _drop(self, key: int) -> bool:
+        self._writer.drop(key)
+        return True
+
+    def _forget(self, extent: int) -> bool:
+        self._writer.forget(extent)
+        return True
+
     def _load(self) -> bool:
+        """The youngest extents first: what was read last is what a restart misses first."""
         try:
-            for number in self._writer.found():
+            for number in reversed(self._writer.found()):
                 try:
-                    file = os.open(self._writer.path(number), os.O_RDONLY | os.O_CLOEXEC)
-                    try:
-                        for record in records(file):
-                            self.index.add(number, record)
-                    finally:
-                        os.close(file)
-                except (OSError, ValueError, KeyError) as error:
-                    log.warning("the cache file %s cannot be used: %s", self._writer.path(number).name, error)
+                    rows = read_records(self._files, number)
+                except OSError as error:
+                    log.warning("the cache file %s cannot be used: %s", self._files.path(number).name, error)
                     metrics.CACHE_FAILURES.labels("disk_index").inc()
+                    continue
+                for at in range(0, len(rows), ROWS):
+                    self.index.add(number, rows[at : at + ROWS])
+            self._files.look_ahead(-1)
         finally:
             self.loaded = True
             assert self._token is not None
             assert self._index_read is not None
             _tell(self._token, self._index_read)
         return True
+
+
+def _grains(name: Name, start: int, stop: int) -> list[int]:
+    """The names of a span's grains."""
+    return [grain_name(name.version, grain) for grain in range(start >> GRAIN_BITS, (stop - 1 >> GRAIN_BITS) + 1)]
 
 
 def _tell(token: trio.lowlevel.TrioToken, event: trio.Event) -> None:

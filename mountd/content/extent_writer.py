@@ -1,173 +1,270 @@
-"""The extent files of the disk tier: which there are, the one being written, and who leaves when the limit or the file
-system's free space is met.
+"""The extent that is being written: records are gathered and written together, and found from `flush` on.
 
-Used by the disk tier's thread alone (`path`, `bytes`, `files` and `healthy` by anyone). A write that fails is taken back, and
-the disk is left alone for a while: its failure is a metric.
+Used by the disk tier's thread alone (`healthy` and `trouble` by anyone). A write that fails is taken back, and the disk is left
+alone for a while: that it fails is said once, and counted; that it is well again is said too.
 """
 
 import contextlib
 import logging
+import mmap
 import os
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 from prometheus_client import Counter
 
 from mountd import metrics
-from mountd.content.config import CacheConfig
-from mountd.content.disk_index import DiskIndex
-from mountd.content.extents import MAGIC, Record, digest, encode, encode_drop, tag
+from mountd.content.direct_io import BUFFER, AppendedFile, address_of
+from mountd.content.extent_files import ExtentFiles
+from mountd.content.extents import (
+    MAGIC,
+    PAGE,
+    Contents,
+    Name,
+    Row,
+    encode,
+    encode_drop,
+    head_size,
+    key_of,
+    records,
+    sum_of,
+)
+from mountd.errors import MountdError
 from mountd.rules.blocks import GRAIN
-from mountd.types import MiB, StoreIdentity, Version
+from mountd.types import KiB
 
 log = logging.getLogger(__name__)
 
-EXTENT = 8 * MiB  # a GiB is 128 files, and the least that leaves at once
-FEWEST_SPANS = 200_000  # of an index are always allowed (40 MB): beyond, one for each grain the disk may hold
+UNCOPIED = 256 * KiB  # from here on bytes are written from where they are: a copy costs more than the padding
 REST = 10.0  # seconds without a write after one failed: a full disk is not asked again for each block
 
 
 class ExtentWriter:
-    """Mutable state: `_sizes` (extent → bytes), the extent being written (`_number`, `_file`, `_end`), `_resting_until`."""
+    """Mutable state: the file being written (`_number`, `_file`, its `_contents`, and `_pending`, which the index has not yet),
+    `_resting_until`, `trouble` (why nothing is written, while nothing is)."""
 
-    def __init__(self, config: CacheConfig, directory: Path, index: DiskIndex) -> None:
-        self._directory = directory
-        self._index = index
-        self._limit = config.disk
-        self._floor = config.disk_free
-        self._extent = min(EXTENT, config.disk // 4)
-        self._most_spans = max(FEWEST_SPANS, config.disk // GRAIN)
-        self._sizes: dict[int, int] = {}
+    def __init__(self, files: ExtentFiles, take: Callable[[], None]) -> None:
+        self._files = files
+        self._take = take  # makes sure of the directory: it may have vanished, or not have been ours to write
+        self._memory = mmap.mmap(-1, BUFFER)
         self._number = 0
-        self._file = -1
-        self._end = 0
+        self._file: AppendedFile | None = None
+        self._contents = Contents()
+        self._pending: dict[tuple[int, int], Row] = {}
         self._resting_until = 0.0
         self._refused = metrics.CACHE_FAILURES.labels("disk_full")
         self._failed = metrics.CACHE_FAILURES.labels("disk_write")
-        self.bytes = 0
-        self.healthy = True
+        self.trouble = ""
 
     @property
-    def files(self) -> int:
-        return len(self._sizes)
+    def healthy(self) -> bool:
+        return not self.trouble
 
-    def path(self, number: int) -> Path:
-        return self._directory / f"{number:08x}.extent"
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to flush."""
+        return bool(self._pending)
+
+    def gathered(self, name: Name, start: int) -> bool:
+        """Whether a record that begins there waits to be flushed."""
+        return (name.version, start // GRAIN) in self._pending
 
     def found(self) -> list[int]:
-        """The extents of earlier runs, oldest first, now counted; what has another name is not ours."""
-        for entry in os.scandir(self._directory):
-            stem, _, ending = entry.name.partition(".")
-            with contextlib.suppress(ValueError, OSError):
-                if ending == "extent" and len(stem) == 8:
-                    self._sizes[int(stem, 16)] = entry.stat().st_size
-        numbers = sorted(self._sizes)
-        self.bytes = sum(self._sizes.values())
+        """The extents of earlier runs, oldest first."""
+        numbers = self._files.found()
         self._number = numbers[-1] if numbers else 0
-        for number in numbers:
-            self._index.open_extent(number)
         return numbers
 
-    def write(self, identity: StoreIdentity, version: Version, start: int, data: memoryview) -> None:
+    def write(self, name: Name, start: int, data: memoryview) -> None:
         """Appends a record, if there is room to be had."""
-        head = encode(identity, version, start, data)
-        offset = self._append([head, data])
-        if offset is not None:
-            record = Record(
-                offset, offset + len(head), start, start + len(data), digest(identity, version.key), tag(version)
-            )
-            self._index.add(self._number, record)
+        head = head_size(name, -(-len(data) // GRAIN))
+        direct = len(data) >= UNCOPIED
+        room = self._room(head + PAGE if direct else head + len(data), head + len(data) + PAGE * direct)
+        if room is None or self._file is None:
+            return
+        span, offset = (start, start + len(data)), self._file.end
+        if direct:
+            address = address_of(data)
+            padding = (address - offset - head) % PAGE
+            sums = [sum_of(data[at : at + GRAIN], name.seed) for at in range(0, len(data), GRAIN)]
+            room[: head + padding] = encode(name, span, sums, padding)
+            head += padding
+            self._file.grow(head)
+            try:
+                self._file.pass_through(data, address)
+            except OSError as error:
+                self._fail(self._failed, error)
+                return
+        else:
+            sums = _copied(data, room[head:], name.seed)
+            room[:head] = encode(name, span, sums)
+            self._file.grow(len(room))
+        self._note(Row(name.key, name.version, start // GRAIN, offset, offset + head, len(data), tuple(sums)))
 
-    def drop(self, key: bytes) -> bool:
-        """Has a key forgotten by later runs too."""
-        self._index.drop(key)
-        self._append([encode_drop(key)])
-        return True
+    def drop(self, key: int) -> None:
+        """Has a key forgotten, by later runs too."""
+        self._append_drop(key)
+        if self._file is not None:
+            self._files.index.drop(key, self._number, self._file.end)
+        else:
+            self._files.index.drop(key, self._number + 1, 0)
+
+    def flush(self) -> None:
+        """What was appended is in the file, and found, from now on."""
+        if self._file is None or not self._pending:
+            return
+        try:
+            self._file.flush()
+        except OSError as error:
+            self._fail(self._failed, error)
+            return
+        self._files.index.add(self._number, self._pending.values())
+        self._pending = {}
+        self._files.grown(self._number, self._file.end)
+        if self.trouble:
+            self.trouble = ""
+            log.warning("the cache is written again: %s", self._files.directory)
 
     def clear(self, kept: set[bytes]) -> int:
-        before = self.bytes
-        dropped, empty = self._index.keep_only(kept)
-        self._seal()
-        for number in empty:
-            self._remove(number)
-        if self._sizes:
-            for key in dropped:
-                self._append([encode_drop(key)])
-        return max(before - self.bytes, 0)
+        """Forgets all keys but these (digests); gives the bytes freed."""
+        before = self._files.bytes
+        keys = {key_of(whole) for whole in kept}
+        self.seal()
+        dropped: set[int] = set()
+        for number in self._files.numbers():
+            rows = self._records(number)
+            others = [row for row in rows if row.key not in keys]
+            if len(others) == len(rows):
+                try:
+                    self._files.remove(number)
+                except OSError as error:
+                    self._fail(self._failed, error)
+                    self._files.index.drop_rows(number, others)
+            else:
+                self._files.index.drop_rows(number, others)
+                dropped.update(row.key for row in others)
+        for key in dropped:
+            self._append_drop(key)
+        self.flush()
+        self._files.look_ahead(self._number)
+        return max(before - self._files.bytes, 0)
+
+    def forget(self, number: int) -> None:
+        """An extent whose file is gone."""
+        if number == self._number:
+            self._let_go()
+        self._files.remove(number)
+
+    def seal(self) -> None:
+        """Ends the extent with its table, which spares the next start a walk."""
+        self.flush()
+        if self._file is None:
+            return
+        try:
+            table = self._contents.encoded(self._file.end)
+            while table:
+                piece = self._file.room(min(len(table), BUFFER - 2 * PAGE))
+                piece[:] = table[: len(piece)]
+                self._file.grow(len(piece))
+                table = table[len(piece) :]
+            self._file.flush()
+            self._files.grown(self._number, self._file.end)
+        except OSError as error:
+            self._fail(self._failed, error)
+        self._let_go()
 
     def close(self) -> None:
-        self._seal()
+        self.seal()
+        self._memory.close()
 
-    def _append(self, parts: list[bytes | memoryview]) -> int | None:
-        """Appends to the extent being written, or to a new one; gives where, or None if it could not be."""
+    def _records(self, number: int) -> list[Row]:
+        with contextlib.suppress(OSError):
+            return read_records(self._files, number)
+        return []  # as good as gone
+
+    def _append_drop(self, key: int) -> None:
+        head = encode_drop(key)
+        room = self._room(len(head), len(head))
+        if room is None or self._file is None:
+            return
+        room[:] = head
+        offset = self._file.grow(len(head))
+        self._note(Row(key, 0, 0, offset, offset + len(head), 0, ()))
+
+    def _note(self, row: Row) -> None:
+        self._contents.add(row)
+        self._pending[row.version or row.key, row.grain] = row
+
+    def _room(self, size: int, record: int) -> memoryview | None:
+        """Memory for `size` bytes at the end of the extent being written, or of a new one, where all of a record has room; None if
+        there is no room to be had."""
         if time.monotonic() < self._resting_until:
             self._refused.inc()
             return None
-        size = sum(len(part) for part in parts)
-        try:
-            if self._file < 0 or self._end + size > self._extent:
-                self._seal()
-                if not self._make_room(self._extent):
-                    self._rest(self._refused)
-                    return None
-                self._begin()
-            written = os.pwritev(self._file, parts, self._end)
-            if written != size:
-                raise OSError(f"{written} of {size} bytes were written")
-        except OSError as error:
-            log.warning("the cache cannot be written: %s", error)
-            self._take_back()
-            self._rest(self._failed)
+        if record + PAGE > self._files.extent:
             return None
-        offset, self._end = self._end, self._end + size
-        self._sizes[self._number] = self._end
-        self.bytes += size
-        self.healthy = True
-        return offset
+        try:
+            if self._file is not None and self._file.end + record + self._contents.size > self._files.extent:
+                self.seal()
+            if self._file is None and not self._begin():
+                return None
+            assert self._file is not None
+            if self._file.crowded(size):
+                self.flush()
+            return self._file.room(size) if self._file is not None else None
+        except (OSError, MountdError) as error:
+            self._fail(self._failed, error)
+            return None
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
+        self._take()
+        if not self._files.make_room():
+            self._fail(self._refused, None)
+            return False
         self._number += 1
-        self._file = os.open(self.path(self._number), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._sizes[self._number] = self._end = 0
-        self._index.open_extent(self._number)
-        self._end = os.pwrite(self._file, MAGIC, 0)
-        self._sizes[self._number] = self._end
-        self.bytes += self._end
+        self._file = AppendedFile(self._files.path(self._number), self._memory)
+        self._files.index.open_extent(self._number)
+        self._contents = Contents()
+        self._file.room(len(MAGIC))[:] = MAGIC
+        self._file.grow(len(MAGIC))
+        self._files.grown(self._number, self._file.end)
+        self._files.look_ahead(self._number)
+        return True
 
-    def _seal(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+    def _let_go(self) -> None:
+        self._pending = {}
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
-    def _take_back(self) -> None:
+    def _fail(self, counter: Counter, error: Exception | None) -> None:
         """A record that is not whole ends the extent: what would follow it could not be found again."""
-        if self._file >= 0:
+        if self._file is not None:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._file, self._end)
-            self._seal()
-
-    def _rest(self, counter: Counter) -> None:
-        self.healthy = False
+                self._file.take_back()
+        self._let_go()
+        why = getattr(error, "strerror", None) or str(error or "there is no room that it may take")
+        if not self.trouble:
+            log.warning("nothing more is kept in the cache %s: %s; it is tried again", self._files.directory, why)
+        self.trouble = why
         self._resting_until = time.monotonic() + REST
         counter.inc()
 
-    def _make_room(self, size: int) -> bool:
-        """Has extents leave until `size` fits under the limit and above the floor, and the index into its memory."""
-        while (
-            self.bytes + size > self._limit or self._index.count > self._most_spans or self._free() < self._floor + size
-        ):
-            leaving = self._index.leaving(self._number if self._file >= 0 else -1)
-            if leaving is None:
-                return False
-            self._remove(leaving)
-        return True
 
-    def _remove(self, number: int) -> None:
-        self._index.drop_extent(number)
-        self.bytes -= self._sizes.pop(number, 0)
-        with contextlib.suppress(FileNotFoundError):
-            self.path(number).unlink()
+def _copied(data: memoryview, room: memoryview, seed: int) -> list[int]:
+    """Copies a record's bytes, and adds up its grains: what was just added up is copied from the processor's cache."""
+    sums = []
+    for at in range(0, len(data), GRAIN):
+        grain = data[at : at + GRAIN]
+        sums.append(sum_of(grain, seed))
+        room[at : at + len(grain)] = grain
+    return sums
 
-    def _free(self) -> int:
-        found = os.statvfs(self._directory)
-        return found.f_bavail * found.f_frsize
+
+def read_records(files: ExtentFiles, number: int) -> list[Row]:
+    """What an extent says that it holds."""
+    descriptor = os.open(files.path(number), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return records(descriptor)
+    finally:
+        os.close(descriptor)

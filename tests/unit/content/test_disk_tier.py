@@ -158,23 +158,28 @@ async def test_the_limit_is_kept_and_the_oldest_unused_leave(store, directory):
     assert sum(file.stat().st_size for file in extents(directory)) <= 40 * MiB
 
 
-@pytest.mark.parametrize("cut", [1, 15, 20, 200, 5_000, 400_000])
-async def test_a_torn_extent_is_a_miss(store, directory, cut):
+@pytest.mark.parametrize(("cut", "requests"), [(1, 0), (200, 0), (6_000, 1), (400_000, 1), (900_050, 1)])
+async def test_a_torn_extent_is_a_miss(store, directory, cut, requests):
+    """Whatever of its end was not written; a torn table only costs a walk over the records."""
     version = store.put("a", 900_000)
     await with_content(directory, reading(store, version))
     (file,) = extents(directory)
     os.truncate(file, file.stat().st_size - cut)
     store.requests.clear()
     assert await with_content(directory, reading(store, version)) == content_of("a", "1", 900_000)
-    assert len(store.requests) == 1
+    assert len(store.requests) == requests
 
 
-@pytest.mark.parametrize("place", [0, 17, 30, 60, 150, 1_000, 500_000, -1])
+@pytest.mark.parametrize("place", [0, 17, 30, 60, 150, 10_000, 500_000, -4_000, -100, -1])
 @pytest.mark.parametrize("damage", ["flip", "zeros", "noise"])
-async def test_damage_anywhere_is_a_miss_and_never_wrong_bytes(store, directory, place, damage):
+@pytest.mark.parametrize("table", [True, False])
+async def test_damage_anywhere_is_a_miss_and_never_wrong_bytes(store, directory, place, damage, table):
+    """Finished by its table, or not: a power cut came before. In a head that the table spares, damage costs nothing."""
     version = store.put("a", 900_000)
     await with_content(directory, reading(store, version))
     (file,) = extents(directory)
+    if not table:
+        os.truncate(file, file.stat().st_size - 4096)
     data = bytearray(file.read_bytes())
     at = place % len(data)
     if damage == "flip":
@@ -184,7 +189,13 @@ async def test_damage_anywhere_is_a_miss_and_never_wrong_bytes(store, directory,
     file.write_bytes(data)
     store.requests.clear()
     assert await with_content(directory, reading(store, version)) == content_of("a", "1", 900_000)
-    assert len(store.requests) == 1
+    assert len(store.requests) <= 1
+    if place in (
+        0,
+        10_000,
+        500_000,
+    ):  # neither a head that the table stands for, nor the table, nor what follows the records
+        assert len(store.requests) == 1
     store.requests.clear()
     assert await with_content(directory, reading(store, version)) == content_of("a", "1", 900_000)
     assert store.requests == []  # what was fetched anew was kept anew
@@ -272,11 +283,11 @@ async def test_the_directory_is_private_or_refused(directory, nursery):
 
 async def test_a_newer_format_is_refused_and_left_as_it_is(directory, nursery):
     await with_content(directory, nothing)
-    (directory / "format").write_text("mountd cache 2\n")
+    (directory / "format").write_text("mountd cache 3\n")
     for _ in range(2):
-        with pytest.raises(TooNew, match="mountd cache 2"):
+        with pytest.raises(TooNew, match="mountd cache 3"):
             BlockContent(CONFIG, nursery, directory)
-    assert (directory / "format").read_text() == "mountd cache 2\n"
+    assert (directory / "format").read_text() == "mountd cache 3\n"
 
 
 KILLED = """
