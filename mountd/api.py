@@ -122,6 +122,7 @@ class Datastore:
     last_error_ns: int = 0
     retry_at_ns: int = 0
     in_flight: int = 0
+    in_flight_limit: int = 0
     paths: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -245,6 +246,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class CacheUsage:
+    """`memory_limit` bounds the sum of `memory_bytes` (cached), `in_flight_bytes` and `buffer_bytes` (between two uses, and waiting
+    for the disk)."""
+
     memory_bytes: int
     memory_limit: int
     in_flight_bytes: int
@@ -252,6 +256,7 @@ class CacheUsage:
     disk_limit: int
     disk_files: int
     disk_healthy: bool
+    buffer_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +349,8 @@ class Status:
     requests_in_flight: int
     open_files: int
     tasks_running: int
+    resident_bytes: int = 0
+    threads: int = 0
     cache: CacheUsage
     datastores: list[Datastore]
     mappings: list[MappedPath]

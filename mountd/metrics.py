@@ -27,6 +27,9 @@ STORE_SECONDS = Histogram(
 STORE_RETRIES = Counter("mountd_store_retries", "Requests sent again.", ["datastore", "reason"], registry=REGISTRY)
 BREAKER_OPEN = Gauge("mountd_breaker_open", "1 while a datastore's breaker is open.", ["datastore"], registry=REGISTRY)
 IN_FLIGHT = Gauge("mountd_store_in_flight", "Requests in flight.", ["datastore"], registry=REGISTRY)
+IN_FLIGHT_LIMIT = Gauge(
+    "mountd_store_in_flight_limit", "Requests that may be in flight at once.", ["datastore"], registry=REGISTRY
+)
 
 CACHE_BLOCKS = Counter(
     "mountd_cache_blocks",
@@ -54,6 +57,10 @@ GUESS_RATE = Gauge(
 MEMORY_BUDGET = Gauge(
     "mountd_memory_budget_bytes", "The one memory budget, state used, in_flight or limit.", ["state"], registry=REGISTRY
 )
+
+DISK_BUDGET = Gauge("mountd_disk_budget_bytes", "The disk tier, state used or limit.", ["state"], registry=REGISTRY)
+RESIDENT = Gauge("mountd_resident_bytes", "Memory that the daemon's process has, all of it.", registry=REGISTRY)
+THREADS = Gauge("mountd_threads", "Threads of the daemon's process.", registry=REGISTRY)
 
 FUSE_OPERATIONS = Counter("mountd_fuse_operations", "Kernel requests.", ["operation", "outcome"], registry=REGISTRY)
 BUGS = Counter("mountd_bugs", "Unexpected exceptions caught at a boundary.", ["where"], registry=REGISTRY)

@@ -40,6 +40,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class CacheUsage:
+    """`memory_limit` bounds the sum of `memory_bytes` (cached), `in_flight_bytes` and `buffer_bytes` (between two uses, and waiting
+    for the disk)."""
+
     memory_bytes: int
     memory_limit: int
     in_flight_bytes: int
@@ -47,6 +50,7 @@ class CacheUsage:
     disk_limit: int
     disk_files: int
     disk_healthy: bool
+    buffer_bytes: int = 0
 
 
 class OpenContent(Protocol):

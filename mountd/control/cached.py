@@ -34,6 +34,7 @@ class Cached:
             disk_limit=usage.disk_limit,
             disk_files=usage.disk_files,
             disk_healthy=usage.disk_healthy,
+            buffer_bytes=usage.buffer_bytes,
         )
 
     async def clear(self) -> api.Freed:

@@ -160,6 +160,7 @@ class Datastores:
             last_error_ns=health.last_error_ns,
             retry_at_ns=health.retry_at_ns,
             in_flight=health.in_flight,
+            in_flight_limit=health.in_flight_limit,
         )
 
 

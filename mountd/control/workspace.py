@@ -9,6 +9,7 @@ import logging
 import trio
 
 from mountd import __version__, api, metrics
+from mountd.content.heap import resident_bytes, thread_count
 from mountd.control.cached import Cached
 from mountd.control.config import ControlConfig
 from mountd.control.datastores import Datastores
@@ -64,6 +65,8 @@ class Workspace:
             requests_in_flight=sum(datastore.in_flight for datastore in datastores),
             open_files=len(self._tree.open_files()),
             tasks_running=self.tasks.running(),
+            resident_bytes=resident_bytes(),
+            threads=thread_count(),
             cache=self.cached.usage(),
             datastores=datastores,
             mappings=self.mappings.list(),

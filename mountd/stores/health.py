@@ -45,7 +45,7 @@ class HealthRecord:
     def reset(self) -> None:
         self._become(HealthState.UNKNOWN)
 
-    def report(self, *, retry_in: float | None, in_flight: int) -> StoreHealth:
+    def report(self, *, retry_in: float | None, in_flight: int, in_flight_limit: int = 0) -> StoreHealth:
         return StoreHealth(
             state=self.state,
             since_ns=self._since_ns,
@@ -57,6 +57,7 @@ class HealthRecord:
             request_id=self._request_id,
             retry_at_ns=0 if retry_in is None else self._clock() + int(retry_in * 1e9),
             in_flight=in_flight,
+            in_flight_limit=in_flight_limit,
         )
 
     def _become(self, state: HealthState) -> None:

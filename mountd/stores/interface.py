@@ -90,6 +90,7 @@ class StoreHealth:
     request_id: str = ""
     retry_at_ns: int = 0
     in_flight: int = 0
+    in_flight_limit: int = 0
 
 
 class Reader(Protocol):

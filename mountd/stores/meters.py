@@ -44,7 +44,7 @@ _in_force: dict[str, "Meters"] = {}
 class Meters:
     """One datastore's."""
 
-    def __init__(self, datastore: str, in_flight: Callable[[], int]) -> None:
+    def __init__(self, datastore: str, in_flight: Callable[[], int], limit: int) -> None:
         self._datastore = datastore
         self.of = {operation: self._meter(operation) for operation in Operation}
         self.bytes_in = metrics.STORE_BYTES.labels(datastore, "in").inc
@@ -53,6 +53,7 @@ class Meters:
         self.breaker_open(0)
         _in_force[datastore] = self
         metrics.IN_FLIGHT.labels(datastore).set_function(in_flight)
+        metrics.IN_FLIGHT_LIMIT.labels(datastore).set(limit)
 
     def _meter(self, operation: Operation) -> OperationMeter:
         requests = metrics.STORE_REQUESTS.labels(self._datastore, operation.label, operation.billing, "ok")
@@ -72,3 +73,4 @@ class Meters:
         del _in_force[self._datastore]
         metrics.BREAKER_OPEN.remove(self._datastore)
         metrics.IN_FLIGHT.remove(self._datastore)
+        metrics.IN_FLIGHT_LIMIT.remove(self._datastore)

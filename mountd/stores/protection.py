@@ -46,7 +46,7 @@ class Protection:
         self.bulkhead = Bulkhead(config.concurrency)
         # Reads that may be begun at once without waiting: the rest is for what a person waits for, listings and the like.
         self.places = max(1, config.concurrency - max(1, config.concurrency // KEPT_PART))
-        self.meters = Meters(datastore, lambda: self.bulkhead.in_flight)
+        self.meters = Meters(datastore, lambda: self.bulkhead.in_flight, config.concurrency)
         per_second = config.requests_per_second
         self._requests = TokenBucket(per_second, max(1.0, per_second)) if per_second else None
         # A tenth of a second's bytes at once: smooth enough for a shared link, and rarely a wait for a slow reader.
@@ -194,7 +194,9 @@ class Protection:
 
     def report(self) -> StoreHealth:
         retry_in = max(0.0, self.breaker.next_trial - trio.current_time()) if self.breaker.state is State.OPEN else None
-        return self.health.report(retry_in=retry_in, in_flight=self.bulkhead.in_flight)
+        return self.health.report(
+            retry_in=retry_in, in_flight=self.bulkhead.in_flight, in_flight_limit=self._config.concurrency
+        )
 
     def close(self) -> None:
         """From now on nothing is tried again, and nobody waits: the datastore is gone."""

@@ -23,8 +23,13 @@ def facts(used: api.CacheUsage) -> tuple[tuple[str, object], ...]:
         f"{size(used.disk_bytes)} of {size(used.disk_limit)} in {used.disk_files} files" if used.disk_limit else "none"
     )
     return (
-        ("memory", f"{size(used.memory_bytes)} of {size(used.memory_limit)}"),
+        (
+            "memory",
+            f"{size(used.memory_bytes + used.in_flight_bytes + used.buffer_bytes)} of {size(used.memory_limit)}",
+        ),
+        ("cached", size(used.memory_bytes)),
         ("in flight", size(used.in_flight_bytes)),
+        ("buffers", size(used.buffer_bytes)),
         ("disk", disk if used.disk_healthy else f"{disk}; FAILING, served without it"),
     )
 

@@ -56,7 +56,10 @@ def show(client: Client, options: argparse.Namespace, output: Output) -> None:
             ("last success", moment(found.last_success_ns)),
             ("last error", f"{moment(found.last_error_ns)} {told(found.last_error)}".strip()),
             ("asked again", moment(found.retry_at_ns)),
-            ("in flight", found.in_flight),
+            (
+                "in flight",
+                f"{found.in_flight} of {found.in_flight_limit}" if found.in_flight_limit else found.in_flight,
+            ),
         )
     )
     warn([found])

@@ -6,7 +6,7 @@ import time
 from mountd import api
 from mountd.cli.ctl import cache, datastores, mappings
 from mountd.cli.ctl.exits import FAILURE
-from mountd.cli.ctl.output import Output, moment
+from mountd.cli.ctl.output import Output, moment, size
 from mountd.sdk.client import Client
 
 
@@ -23,6 +23,8 @@ def status(client: Client, options: argparse.Namespace, output: Output) -> None:
             ("requests in flight", found.requests_in_flight),
             ("open files", found.open_files),
             ("tasks running", found.tasks_running),
+            ("resident memory", size(found.resident_bytes)),
+            ("threads", found.threads),
             *((f"cache {name}", value) for name, value in cache.facts(found.cache)),
         )
     )

@@ -10,6 +10,7 @@ import pytest
 from mountd.emulator import Emulator
 from mountd.types import KiB, MiB
 from tests.fixtures.cgroups import MemoryGroup, memory_group
+from tests.fixtures.daemons import Node
 
 LIMIT = 320 * MiB
 PEAK = 300 * MiB
@@ -75,7 +76,7 @@ class Readers:
 
 
 @pytest.mark.fuse
-def test_500_handles_reading_at_random_in_320_mib(group, storage, node):
+def test_500_handles_reading_at_random_in_320_mib(group: MemoryGroup | None, storage: Emulator, node: Node) -> None:
     """Where no cgroup can be made, the same daemon with the budget that it would choose there: only the kill cannot happen."""
     config = node.folder / "memory.yaml"
     config.write_text("" if group is not None else f"cache: {{memory: {LIMIT // 8}}}\n")
@@ -86,7 +87,25 @@ def test_500_handles_reading_at_random_in_320_mib(group, storage, node):
     readers.run()
     assert readers.wrong == []
     assert readers.bytes > 500 * MiB
+    assert node.process is not None
     assert node.process.poll() is None
     assert group is None or group.kills() == 0
     assert node.peak_memory() <= PEAK
+    shown = figures(node)
+    assert shown['mountd_memory_budget_bytes{state="limit"}'] == LIMIT // 8
+    assert 0 < shown['mountd_memory_budget_bytes{state="used"}'] <= LIMIT // 8
+    assert shown['mountd_disk_budget_bytes{state="used"}'] <= shown['mountd_disk_budget_bytes{state="limit"}']
+    assert shown["mountd_resident_bytes"] <= PEAK
+    assert 0 < shown["mountd_threads"] < 120
+    assert set(limits(shown, "mountd_store_in_flight_limit")) == {64}
     assert node.stop() == 0
+
+
+def figures(node: Node) -> dict[str, float]:
+    """What /metrics says now, by name and labels."""
+    lines = node.control("metrics").stdout.splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
+
+def limits(shown: dict[str, float], name: str) -> list[float]:
+    return [value for key, value in shown.items() if key.startswith(name + "{")]

@@ -367,3 +367,27 @@ async def test_a_guess_that_fails_or_is_forgotten_is_waited_for_no_longer(autoju
     store.gate.set()
     await trio.sleep(1)
     assert guesses.unread == 0
+
+
+async def test_the_budget_shows_what_is_used_and_in_flight(autojump_clock, nursery, store):
+    def shown(metric, state):
+        return next(s.value for family in metric.collect() for s in family.samples if s.labels["state"] == state)
+
+    content, source = BlockContent(CacheConfig(memory=64 * MiB), nursery), source_of(store)
+    version = store.put("a", 300 * KiB)
+    store.gate = trio.Event()
+    content.fetch_ahead(source, [store.put("b", 100 * KiB)])
+    opened = content.open(source, version)
+    with trio.move_on_after(0.1):
+        await opened.read(0, 100)
+    assert shown(metrics.MEMORY_BUDGET, "limit") == 64 * MiB
+    assert 100 * KiB < shown(metrics.MEMORY_BUDGET, "in_flight") == shown(metrics.MEMORY_BUDGET, "used")
+    store.gate.set()
+    await opened.read(0, 100)
+    await trio.sleep(1)
+    opened.close()
+    usage = content.usage()
+    assert usage.in_flight_bytes == 0
+    assert shown(metrics.MEMORY_BUDGET, "used") == usage.memory_bytes + usage.buffer_bytes
+    assert await content.clear() == usage.memory_bytes
+    assert shown(metrics.MEMORY_BUDGET, "used") == content.usage().buffer_bytes == 408 * KiB  # to be used again

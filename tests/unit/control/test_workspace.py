@@ -218,6 +218,7 @@ async def test_status_says_why_a_datastore_is_not_well(tmp_path):
             last_error_ns=NOW,
             request_id="r-9",
             in_flight=3,
+            in_flight_limit=64,
         )
         status = (await asked.ask("GET", "/v1/status")).json
         (row,) = [row for row in status["datastores"] if row["name"] == "data"]
@@ -226,7 +227,11 @@ async def test_status_says_why_a_datastore_is_not_well(tmp_path):
         assert row["last_error"]["request_id"] == "r-9"
         assert "rotate" in row["last_error"]["remedy"]
         assert status["requests_in_flight"] == 3
-        assert status["cache"]["memory_limit"] > 0
+        assert (row["in_flight"], row["in_flight_limit"]) == (3, 64)
+        cache = status["cache"]
+        assert cache["memory_bytes"] + cache["in_flight_bytes"] + cache["buffer_bytes"] <= cache["memory_limit"]
+        assert status["resident_bytes"] > 10 << 20
+        assert status["threads"] >= 1
 
 
 async def test_a_datastore_that_cannot_be_opened_is_shown_and_disturbs_nobody(tmp_path):
