@@ -35,7 +35,7 @@ class Played:
 
 def limit(trace: Trace, network: Network) -> float:
     bandwidth = min(network.machine, CONNECTIONS * network.connection)
-    return trace.think() + network.first_byte + trace.asked() / bandwidth
+    return network.first_byte + max(trace.think(), trace.asked() / bandwidth)
 
 
 def alone(trace: Trace, network: Network) -> float:
@@ -61,6 +61,7 @@ async def _simulated(trace: Trace, network: Network, memory: int) -> Played:
         for place in range(8):
             await learnt.read(place << 27, 4096)
             await learnt.read((place << 27) + (1 << 25), 2 * MiB)
+            await learnt.read((place << 27) + (1 << 26), MiB)
         learnt.close()
         fetched, requests, began = store.bytes, store.requests, trio.current_time()
         opens = [content.open(source, Version(f"{n}", "1", size, 0)) for n, size in enumerate(trace.files)]

@@ -80,14 +80,16 @@ class BlockCache:
                 self._transfers.withdraw(block)
 
     def ahead(
-        self, shelf: Shelf, source: Source, start: int, stop: int, whom: object | None = None
+        self, shelf: Shelf, source: Source, span: tuple[int, int], *, whom: object | None = None, piece: int = RANGE
     ) -> tuple[int, list[Block]]:
-        """Queues what is missing of [start, stop), for nobody yet, as far as the budget allows; gives how far, and the blocks."""
+        """Queues what is missing of the span, in pieces, for nobody yet, as far as the budget allows; gives how far, and the
+        blocks."""
+        start, stop = span
         room = self._transfers.ahead_room(shelf.room)
         blocks: list[Block] = []
         reached = stop
         for low, high in absent_runs(start, stop, shelf.blocks):
-            for begin, end in cut(low, high, RANGE):
+            for begin, end in cut(low, high, piece):
                 room -= end - begin
                 if room < 0:
                     reached = min(reached, begin)

@@ -9,8 +9,8 @@ import trio
 from mountd.content.block_cache import BlockCache
 from mountd.content.interface import Source
 from mountd.content.memory_tier import Block, Room, Shelf, State
-from mountd.rules.blocks import GRAIN_BITS, SMALL_FILE
-from mountd.rules.readahead import Stream, Streams
+from mountd.rules.blocks import GRAIN_BITS, RANGE, SMALL_FILE, cut
+from mountd.rules.readahead import LONG, Stream, Streams
 from mountd.types import Buffer, Version
 
 STREAM_IDLE = 2.0  # seconds after which a stream that asked for nothing has no part of the window's memory
@@ -113,17 +113,45 @@ class VersionReader:
     def _follow(self, streams: Streams, offset: int, stop: int, late: Block | None) -> None:
         """Notes a read, and fetches ahead of it what its stream's rule says. `late`: a block it has to wait for."""
         stream = streams.note(offset, stop)
+        while streams.left:
+            self._windows.forget(streams.left.pop())
         if stream is None:
             return
         if late is not None:
-            stream.waited(late.start)
-        if stream.window and not self._limit:
+            stream.waited(late.start, late.stop, ahead=late.ahead)
+        if not self._limit and stream.streams:
             self._limit = self._windows.limit(stream, self._shelf.room)
         span = stream.plan(self._size, self._limit)
         if span is None:
             return
-        reached, blocks = self._cache.ahead(self._shelf, self._source, *span, self)
-        stream.ahead = min(stream.ahead, reached)
-        if stream.window:
+        blocks = self._fetch_ahead(stream, span, self._piece(span, late if stream.covered < LONG else None))
+        if stream.streams:
             self._limit = self._windows.limit(stream, self._shelf.room)
             self._ahead = [block for block in self._ahead if block.state is State.QUEUED] + blocks
+
+    def _piece(self, span: tuple[int, int], late: Block | None) -> int:
+        """The bytes of one request for what lies ahead: fewer for a reader who was late and will be soon again, down to where
+        all that may fly at once does."""
+        if late is None:
+            return RANGE
+        pace, size = self._shelf.room.pace, span[1] - span[0]
+        piece = pace.piece(size)
+        while piece < RANGE and size > piece * pace.concurrency(piece):
+            piece *= 2
+        return piece
+
+    def _fetch_ahead(self, stream: Stream, span: tuple[int, int], piece: int) -> list[Block]:
+        """As far as the budget allows, what is read first first."""
+        start, stop = span
+        if not stream.mirror:
+            reached, blocks = self._cache.ahead(self._shelf, self._source, span, whom=self, piece=piece)
+            stream.reached(start, reached)
+            return blocks
+        blocks = []
+        for low, high in reversed(cut(start, stop, piece)):
+            reached, more = self._cache.ahead(self._shelf, self._source, (low, high), whom=self, piece=piece)
+            blocks += more
+            if reached < high:
+                stream.reached(high, stop)
+                break
+        return blocks

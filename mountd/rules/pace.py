@@ -15,7 +15,8 @@ FORGETTING = 20.0  # seconds in which a best time that is not met again doubles
 REQUEST_COST = 0.0003  # seconds of CPU of one more request: what cutting a read costs
 SHORTEST = 1e-6  # seconds: a store in memory answers at once
 LONG_AGO = 20.0  # doublings: a best time before an idle hour says nothing
-WORTH_CUTTING = 0.8  # a read is cut where that leaves less than this of its time
+WORTH_CUTTING = 0.8  # a read is cut where that leaves less than this of its time,
+TIMED_BEFORE_CUT = 3  # and so many came whole: one slow answer would have all cut that come after, and none timed again
 REQUEST_RATE = 4000  # requests/s worth having in flight: more than two cores carry out (3,500 measured)
 BYTE_RATE = 2.0e9  # bytes/s worth having in flight: more than two cores move (1.3 GB/s measured)
 FEWEST, MOST = 8, 48  # requests at once: a local server wants 8, one 10 ms away 32 and more; a store has places for 64
@@ -24,21 +25,23 @@ _CLASSES = 5  # up to 128 KiB, 256 KiB, 512 KiB, 1 MiB, and more
 
 
 class Pace:
-    """One storage's. Mutable state: `_best` (seconds), `_sizes` (bytes) and `_seen` (when), by size class; and the fit."""
+    """One storage's. Mutable: `_best` (seconds), `_sizes` (bytes), `_seen` (when), `_timed` (how many), by size class; the fit."""
 
-    __slots__ = ("_best", "_seen", "_sizes", "bandwidth", "first_byte")
+    __slots__ = ("_best", "_seen", "_sizes", "_timed", "bandwidth", "first_byte")
 
     def __init__(self) -> None:
         self._best = [0.0] * _CLASSES
         self._sizes = [0] * _CLASSES
         self._seen = [0.0] * _CLASSES
+        self._timed = [0] * _CLASSES
         self.first_byte = GUESSED_FIRST_BYTE
         self.bandwidth = GUESSED_BANDWIDTH
 
     def note(self, size: int, seconds: float, now: float) -> None:
         """A request of `size` bytes took `seconds`."""
         seconds = max(seconds, SHORTEST)
-        place = min(max((size - 1).bit_length() - GRAIN.bit_length() + 1, 0), _CLASSES - 1)
+        place = _place(size)
+        self._timed[place] += 1
         best = self._best[place]
         risen = best * 2 ** min((now - self._seen[place]) / FORGETTING, LONG_AGO)
         if not best or seconds < risen:
@@ -73,6 +76,8 @@ class Pace:
             return RANGE
         if not self._best[0] and not self._best[1] and size >= MiB // 2 and self._best[3]:
             return GRAIN  # nothing small was ever timed here: once is enough to know
+        if sum(self._timed[_place(size) :]) < TIMED_BEFORE_CUT:
+            return RANGE
         best, choice = WORTH_CUTTING * self.seconds(size), RANGE
         piece = GRAIN
         while piece < size:
@@ -81,3 +86,8 @@ class Pace:
                 best, choice = time, piece
             piece *= 2
         return choice
+
+
+def _place(size: int) -> int:
+    """The size class of a request."""
+    return min(max((size - 1).bit_length() - GRAIN.bit_length() + 1, 0), _CLASSES - 1)
