@@ -14,7 +14,7 @@ from mountd.content.budget import Parts, default_memory
 from mountd.content.config import SMALLEST_MEMORY, CacheConfig
 from mountd.content.disk_tier import DiskTier
 from mountd.content.extents import digest
-from mountd.content.heap import Heap
+from mountd.content.heap import Heap, resident_bytes, thread_count
 from mountd.content.interface import CacheUsage, Held, OpenContent, Source
 from mountd.content.memory_tier import Block, MemoryTier, Shelf, State
 from mountd.content.reader import VersionReader, Windows
@@ -49,12 +49,18 @@ class BlockContent:
             self._disk.start(nursery)
 
     def _show(self) -> None:
-        budget, idle, disk = self._tier.budget, self._tier.buffers, self._disk
+        budget, disk = self._tier.budget, self._disk
         metrics.MEMORY_BUDGET.labels("limit").set(self._memory)
         metrics.MEMORY_BUDGET.labels("in_flight").set_function(lambda: float(budget.in_flight))
-        metrics.MEMORY_BUDGET.labels("used").set_function(
-            lambda: float(budget.reserved + idle.idle_bytes + (disk.queued if disk is not None else 0))
-        )
+        metrics.MEMORY_BUDGET.labels("used").set_function(lambda: float(budget.reserved + self._between()))
+        metrics.DISK_BUDGET.labels("limit").set(disk.limit if disk is not None else 0)
+        metrics.DISK_BUDGET.labels("used").set_function(lambda: float(disk.bytes if disk is not None else 0))
+        metrics.RESIDENT.set_function(lambda: float(resident_bytes()))
+        metrics.THREADS.set_function(lambda: float(thread_count()))
+
+    def _between(self) -> int:
+        """Bytes of buffers that are between two uses, or wait for the disk."""
+        return self._tier.buffers.idle_bytes + (self._disk.queued if self._disk is not None else 0)
 
     def open(self, source: Source, version: Version) -> OpenContent:
         shelf = self._tier.room(source.reader.identity).shelf(version)
@@ -165,6 +171,7 @@ class BlockContent:
             disk_limit=disk.limit if disk is not None else 0,
             disk_files=disk.files if disk is not None else 0,
             disk_healthy=disk is None or disk.healthy,
+            buffer_bytes=self._between(),
         )
 
     async def flush(self) -> None:
