@@ -284,8 +284,18 @@ class OpenFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderProgress:
+    """Of a prefetch, in lines of its order: opened by readers, on their way or waiting in memory, and naming no file."""
+
+    read: int = 0
+    ahead: int = 0
+    bad: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Long work. `state` is running, done, failed or cancelled; `total` is 0 until it is known."""
+    """Long work. `state` is running, done, failed or cancelled; `total` is 0 until it is known. `order`, of a prefetch: its `done`
+    are lines behind the readers, its `bytes` those asked for."""
 
     id: str
     kind: str
@@ -294,6 +304,7 @@ class Task:
     done: int = 0
     total: int = 0
     bytes: int = 0
+    order: OrderProgress | None = None
     error: Failure | None = None
     started_ns: int = 0
     ended_ns: int = 0

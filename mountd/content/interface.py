@@ -1,6 +1,6 @@
 """What content/ offers to those above it (fs/, and later jobs/): the bytes of versions, cached, joined, fetched ahead."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -72,6 +72,13 @@ class OpenContent(Protocol):
         ...
 
 
+class Kept(Protocol):
+    """A file's first bytes, fetched or on their way, that stay until they are let go."""
+
+    @property
+    def cost(self) -> int: ...
+
+
 class Content(Protocol):
     """The one content service of a daemon. Calls without `async` never block and do no I/O."""
 
@@ -81,6 +88,17 @@ class Content(Protocol):
         """Starts fetching whole small files, in this order, as far as the budget allows; gives how many were taken (those
         already cached or in flight count as taken)."""
         ...
+
+    def keep(self, source: Source, version: Version) -> Kept | None:
+        """Fetches a file that somebody said will be read, and keeps it until it is let go; None: there is no room now, and
+        what `on_room` was given is called when there may be."""
+        ...
+
+    def let_go(self, kept: Kept, *, unread: bool) -> None:
+        """It was opened, or nobody is coming for it (`unread`)."""
+        ...
+
+    def on_room(self, heard: Callable[[], None]) -> None: ...
 
     async def warm(self, source: Source, version: Version) -> int:
         """Fetches all of one version into the cache (disk tier where there is one); gives the bytes fetched."""

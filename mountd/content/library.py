@@ -3,12 +3,13 @@
 Promises what content.interface says. Everything is owned here and by the nursery it is given; nothing is global.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import trio
 
 from mountd import metrics
+from mountd.content import interface
 from mountd.content.block_cache import BlockCache
 from mountd.content.budget import Parts, default_memory
 from mountd.content.config import SMALLEST_MEMORY, CacheConfig
@@ -16,6 +17,7 @@ from mountd.content.disk_tier import DiskTier
 from mountd.content.extents import digest
 from mountd.content.heap import Heap, resident_bytes, thread_count
 from mountd.content.interface import CacheUsage, Held, OpenContent, Source
+from mountd.content.keeping import Keeping, Kept
 from mountd.content.memory_tier import Block, MemoryTier, Shelf, State
 from mountd.content.reader import VersionReader, Windows
 from mountd.content.transfers import Transfers
@@ -45,6 +47,7 @@ class BlockContent:
         self._transfers = Transfers(nursery, self._tier, self._disk)
         self._cache = BlockCache(self._tier, self._transfers)
         self._windows = Windows(self._tier.budget.limit)
+        self._keeping = Keeping(self._tier, self._transfers)
         if self._disk is not None:
             self._disk.start(nursery)
 
@@ -95,6 +98,16 @@ class BlockContent:
         if blocks:
             self._transfers.fetch_ahead(blocks, source)
         return taken
+
+    def keep(self, source: Source, version: Version) -> Kept | None:
+        return self._keeping.keep(source, version)
+
+    def let_go(self, kept: interface.Kept, *, unread: bool) -> None:
+        assert isinstance(kept, Kept)
+        self._keeping.let_go(kept, unread=unread)
+
+    def on_room(self, heard: Callable[[], None]) -> None:
+        self._keeping.heard = heard
 
     async def warm(self, source: Source, version: Version) -> int:
         shelf = self._tier.room(source.reader.identity).shelf(version)

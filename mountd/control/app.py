@@ -18,7 +18,7 @@ from mountd import __version__, metrics
 from mountd.api import Failure
 from mountd.control.failures import ANSWERS, failure_of, status_of
 from mountd.control.roles import Policy
-from mountd.control.routes import cache, datastores, host, mappings, tasks
+from mountd.control.routes import cache, datastores, host, mappings, prefetch, tasks
 from mountd.control.workspace import Workspace
 from mountd.errors import BadRequest, MountdError
 
@@ -42,7 +42,7 @@ def create_app(workspace: Workspace, policy: Policy) -> ASGIApp:
     )
     app.state.workspace = workspace
     app.state.policy = policy
-    for topic in (host, datastores, mappings, cache, tasks):
+    for topic in (host, datastores, mappings, cache, prefetch, tasks):
         app.include_router(topic.router)
     app.add_exception_handler(MountdError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -18,6 +18,8 @@ import h11
 import trio
 
 from mountd import metrics
+from mountd.control.bodies import SCOPE_KEY as BODY_KEY
+from mountd.control.bodies import BodyLimit
 from mountd.control.config import ControlConfig
 from mountd.control.failures import failure_of
 from mountd.control.roles import SCOPE_KEY, Peer
@@ -47,6 +49,7 @@ class Connection:
         self._waiting: trio.CancelScope | None = None
         self._finishing = False
         self._body_bytes = 0
+        self._body_limit = BodyLimit(config.request_limit)
         self._body_ended = False
         self._head: h11.Response | None = None
 
@@ -101,8 +104,8 @@ class Connection:
                 event = await self._event()
             if isinstance(event, h11.Data):
                 self._body_bytes += len(event.data)
-                if self._body_bytes > self._config.request_limit:
-                    raise BadRequest(f"The request is larger than {self._config.request_limit} bytes.")
+                if self._body_bytes > self._body_limit.bytes:
+                    raise BadRequest(f"The request is larger than {self._body_limit.bytes} bytes.")
                 return {"type": "http.request", "body": bytes(event.data), "more_body": True}
             if isinstance(event, h11.EndOfMessage):
                 self._body_ended = True
@@ -125,6 +128,7 @@ class Connection:
 
     async def _answer(self, request: h11.Request) -> None:
         self._body_bytes, self._body_ended, self._head = 0, False, None
+        self._body_limit = BodyLimit(self._config.request_limit)
         path, _, query = request.target.partition(b"?")
         scope: Message = {
             "type": "http",
@@ -141,6 +145,7 @@ class Connection:
             "server": None,
             "state": {},
             SCOPE_KEY: self._peer,
+            BODY_KEY: self._body_limit,
         }
         try:
             await self._application(scope, self._receive, self._send)

@@ -11,9 +11,10 @@ from mountd.content.interface import Content, Source
 from mountd.control.events import EventLog
 from mountd.control.tasks import Tasks
 from mountd.definitions import DatastoreDefinition, MappingDefinition
-from mountd.fs.interface import Inspector
+from mountd.fs.interface import Inspector, Teller
 from mountd.registry.interface import Probe
 from mountd.registry.registry import Registry
+from mountd.rules.lines import Lines
 from mountd.stores.interface import Reader, StoreHealth
 
 
@@ -33,6 +34,8 @@ class Tree(Inspector, Protocol):
     def detach(self, path: str) -> None: ...
 
     def mappings(self) -> Sequence[MappingDefinition]: ...
+
+    async def follow(self, lines: Lines, teller: Teller) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

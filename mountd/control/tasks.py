@@ -31,6 +31,7 @@ class Progress:
         self.done = 0
         self.total = 0
         self.bytes = 0
+        self.order: api.OrderProgress | None = None
         self.error: api.Failure | None = None
         self.started_ns = started_ns
         self.ended_ns = 0
@@ -46,6 +47,10 @@ class Progress:
         self.bytes += size
         self._wake()
 
+    def report(self, done: int, total: int, size: int, order: api.OrderProgress) -> None:
+        self.done, self.total, self.bytes, self.order = done, total, size, order
+        self._wake()
+
     def end(self, state: str, ended_ns: int, error: api.Failure | None = None) -> None:
         self.state, self.ended_ns, self.error = state, ended_ns, error
         self._wake()
@@ -59,6 +64,7 @@ class Progress:
             done=self.done,
             total=self.total,
             bytes=self.bytes,
+            order=self.order,
             error=self.error,
             started_ns=self.started_ns,
             ended_ns=self.ended_ns,

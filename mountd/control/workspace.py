@@ -18,6 +18,7 @@ from mountd.control.holdings import Holdings, Showing
 from mountd.control.host import Host
 from mountd.control.interface import OpenedStore, Parts
 from mountd.control.mappings import Mappings
+from mountd.control.orders import Orders
 from mountd.errors import MountdError, StoreError
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class Workspace:
         self.datastores = Datastores(self._holdings, parts, changing, self._greet_soon)
         self.mappings = Mappings(self._holdings, parts, showing, changing)
         self.cached = Cached(parts, config.warm_parallel)
+        self.orders = Orders(parts, host.mountpoint, config.orders)
+        self.order_limit = config.order_limit
 
     async def open(self) -> None:
         """Opens every datastore and fills the tree. Asks no storage."""

@@ -13,14 +13,16 @@ from mountd.fs.config import TreeConfig
 from mountd.fs.eviction import Eviction
 from mountd.fs.inodes import Inodes
 from mountd.fs.inspector import TreeInspector
-from mountd.fs.interface import Attributes, KernelCache, NameCapacity, Opened, OpenFile, PathReport
+from mountd.fs.interface import Attributes, KernelCache, NameCapacity, Opened, OpenFile, PathReport, Teller
 from mountd.fs.mounts import Mounts
 from mountd.fs.naming import Naming
-from mountd.fs.opening import Opening
+from mountd.fs.opening import Ahead, Opening
+from mountd.fs.order import Orders
 from mountd.fs.siblings import Siblings
 from mountd.fs.told import Told
 from mountd.fs.versions import Versions
 from mountd.fs.walking import Walking
+from mountd.rules.lines import Lines
 from mountd.rules.mount_table import MountTable
 from mountd.types import Buffer, WallClock
 
@@ -41,7 +43,9 @@ class Filesystem:
         walking = Walking(asking, config)
         self._mounts = Mounts(inodes, kernel)
         self._naming = Naming(inodes, asking, walking, self._eviction)
-        self._opening = Opening(inodes, self._naming, asking, versions, Siblings(content, config))
+        self._orders = Orders(self._mounts, asking, self._eviction, content)
+        ahead = Ahead(Siblings(content, config), self._orders)
+        self._opening = Opening(inodes, self._naming, asking, versions, ahead)
         self._inspector = TreeInspector(self._mounts, asking, walking, self._opening, kernel)
 
     # Mappings ------------------------------------------------------------------------------------------------------
@@ -119,3 +123,6 @@ class Filesystem:
 
     def open_files(self) -> Sequence[OpenFile]:
         return self._inspector.open_files()
+
+    async def follow(self, lines: Lines, teller: Teller) -> None:
+        await self._orders.follow(lines, teller)

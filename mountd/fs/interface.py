@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from mountd.errors import MountdError
 from mountd.types import Buffer
 
 ROOT_INODE = 1
@@ -128,6 +129,29 @@ class OpenFile:
     etag: str
     bytes_read: int
     opened_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """How an order fares, in lines: those behind its readers (`done`), all, read, on their way or waiting in memory (`ahead`), and
+    those that name no file (`bad`); and the bytes asked for."""
+
+    done: int
+    total: int
+    bytes: int
+    read: int
+    ahead: int
+    bad: int
+
+
+class Teller(Protocol):
+    """Hears how an order fares."""
+
+    def progress(self, state: OrderState) -> None: ...
+
+    def bad_line(self, line: int, path: str, error: MountdError) -> None:
+        """`line` counts from 1."""
+        ...
 
 
 class Inspector(Protocol):

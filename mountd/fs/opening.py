@@ -18,6 +18,7 @@ from mountd.fs.inodes import Inodes, Pinned
 from mountd.fs.interface import Opened
 from mountd.fs.listing import ABSENT, FILE, FOLDER
 from mountd.fs.naming import Naming
+from mountd.fs.order import Orders
 from mountd.fs.siblings import Siblings
 from mountd.fs.versions import Versions
 from mountd.types import Buffer, WallClock
@@ -38,15 +39,29 @@ class OpenHandle:
         self.bytes_read = 0
 
 
+class Ahead:
+    """Who hears of opened files, to fetch others ahead: orders that say what comes, and guesses where none does."""
+
+    def __init__(self, siblings: Siblings, orders: Orders) -> None:
+        self._siblings = siblings
+        self._orders = orders
+
+    def opened(self, entry: Entry, *, first: bool, guess: bool) -> None:
+        if self._orders.running and self._orders.opened(entry.folder, entry.name, entry.number):
+            return
+        if first and guess:
+            self._siblings.opened(entry)
+
+
 class Opening:
     """State: the open handles."""
 
-    def __init__(self, inodes: Inodes, naming: Naming, asking: Asking, versions: Versions, siblings: Siblings) -> None:
+    def __init__(self, inodes: Inodes, naming: Naming, asking: Asking, versions: Versions, ahead: Ahead) -> None:
         self._inodes = inodes
         self._naming = naming
         self._asking = asking
         self._versions = versions
-        self._siblings = siblings
+        self._ahead = ahead
         self._handles = count(1)
         self._open: dict[int, OpenHandle] = {}
 
@@ -56,6 +71,7 @@ class Opening:
         if inode in self._inodes.directories:
             raise IsADirectory("A directory is not opened as a file.")
         entry = await self._current(inode, direct=bool(flags & os.O_DIRECT))
+        first = inode not in self._inodes.pinned
         pinned = self._pin(entry, inode)
         if pinned.traits.archived:
             raise Archived(
@@ -67,6 +83,7 @@ class Opening:
         handle = next(self._handles)
         self._open[handle] = OpenHandle(pinned, content.open(pinned.source, pinned.version), wall_clock())
         pinned.handles += 1
+        self._ahead.opened(entry, first=first, guess=entry.kind == FILE and pinned.source.prefetch)
         return Opened(handle, keep_cache)
 
     async def _current(self, inode: int, *, direct: bool) -> Entry:
@@ -96,8 +113,6 @@ class Opening:
             assert entry.folder.mapped is not None
             pinned = self._inodes.pinned[inode] = Pinned(entry, entry.folder.mapped.source)
             entry.folder.opened[entry.name] = inode
-            if entry.kind == FILE and pinned.source.prefetch:
-                self._siblings.opened(entry)
         return pinned
 
     async def read(self, handle: int, offset: int, size: int) -> Buffer:

@@ -18,6 +18,9 @@ OVER = 4
 LOOKED_AT = 64
 """Sizes from which a folder's bytes are estimated."""
 
+SPREAD = 4
+"""Times the opens out of order of one folder: above it they are spread over others as well."""
+
 SWEPT = 8
 """Trees swept at a time."""
 
@@ -109,13 +112,16 @@ class Siblings:
         self._order(following).goes_on(run, min(ahead, len(following.listing)))
 
     def _strayed(self, folder: Directory, source: Source) -> None:
-        """An open out of order counts for its folder and all above it; the lowest that has enough of them is swept."""
+        """An open out of order counts for its folder and all above it; the lowest that has enough of them is swept, unless it is
+        but one of many between which the opens are spread, and all of them together are too large."""
         found: Directory | None = None
+        strays = 0
         for scope in _upward(folder):
             order = self._order(scope)
             order.strays += 1
-            if found is None and order.strays >= STRAY and self._is_worth_it(scope, folder):
-                found = scope
+            if order.strays >= max(STRAY, strays * SPREAD):
+                strays = order.strays
+                found = scope if self._is_worth_it(scope, folder) else None
         if found is None:
             return
         sweeping = self._sweeps.get(found)
@@ -127,14 +133,17 @@ class Siblings:
             sweeping.go_on(self._content, source)
 
     def _is_worth_it(self, scope: Directory, folder: Directory) -> bool:
-        """Whether a tree is small enough, as far as this folder's files tell; one already being swept is."""
+        """Whether a tree is small enough, as far as this folder's files tell; one already being swept is, and one that was not
+        is looked at again after as many opens out of order."""
         if scope in self._sweeps:
             return True
-        listing = folder.listing
+        order, listing = self._order(scope), folder.listing
         assert listing is not None
+        if order.strays < order.judge_at:
+            return False
+        order.judge_at = 2 * order.strays
         sizes = listing.sizes[:: max(len(listing) // LOOKED_AT, 1)]
-        rows = scope.below + (0 if scope.listing is None else len(scope.listing))
-        return rows * sum(sizes) <= OVER * len(sizes) * self._content.usage().memory_limit
+        return _rows_below(scope) * sum(sizes) <= OVER * len(sizes) * self._content.usage().memory_limit
 
 
 def _upward(folder: Directory) -> Iterator[Directory]:
@@ -154,6 +163,11 @@ def _following(folder: Directory) -> Directory | None:
     row = listing.find(folder.name)
     row = listing.kinds.find(FOLDER, row + 1) if row >= 0 else -1
     return parent.children.get(listing.name(row)) if row >= 0 else None
+
+
+def _rows_below(scope: Directory) -> int:
+    own = 0 if scope.listing is None else len(scope.listing)
+    return own + sum(_rows_below(child) for child in scope.children.values())
 
 
 def _files_below(scope: Directory, largest: int) -> Iterator[Version]:

@@ -43,11 +43,13 @@ class Run:
 
 @dataclass(slots=True)
 class Order:
-    """State: of one folder: `runs`, the one read last at the end, and `strays`, opens out of order in it and below it."""
+    """State: of one folder: `runs`, the one read last at the end; `strays`, opens out of order in it and below it; and at how many
+    of them it is judged again whether that is worth a sweep."""
 
     first: int
     most: int
     strays: int = 0
+    judge_at: int = 0
     runs: list[Run] = field(default_factory=list)
 
     def opened(self, row: int, *, begins: bool, rows: int) -> Run | None:

@@ -5,7 +5,8 @@ for datastore in client.datastores():
     print(datastore.name, datastore.state)
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from mountd import api
@@ -91,6 +92,15 @@ class Client:
     def warm(self, path: str) -> api.Task:
         """The task that fetches the path; `follow` it to see it end."""
         return api.decode(api.Task, self._transport.call("POST", "/v1/cache/warm", body={"path": path}))
+
+    def prefetch(self, paths: Iterable[str | os.PathLike[str]]) -> api.Task:
+        """The task that fetches these files just ahead of whoever reads them in this order: a sampler's, an epoch's or several.
+        Paths of the tree, or local ones below the mountpoint. It ends when all were read, or is cancelled."""
+        from mountd.sdk.paths import order_lines
+
+        return api.decode(
+            api.Task, self._transport.send("/v1/prefetch", order_lines(self, paths), query={"null": True})
+        )
 
     def held(self, path: str) -> api.Held:
         return api.decode(api.Held, self._transport.call("GET", "/v1/cache/held", query={"path": path}))

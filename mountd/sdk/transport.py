@@ -9,7 +9,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -29,6 +29,11 @@ class Transport:
     def call(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Json = None) -> Json:
         """The decoded answer; None where there is none. Raises what the daemon raised."""
         with self._answer(method, path, query, body, self._timeout) as answer:
+            return _decoded(answer, answer.read())
+
+    def send(self, path: str, body: Iterator[bytes], *, query: Mapping[str, Any] | None = None) -> Json:
+        """Posts a body as it comes, of any length."""
+        with self._answer("POST", path, query, body, self._timeout) as answer:
             return _decoded(answer, answer.read())
 
     def text(self, path: str) -> str:
@@ -52,10 +57,10 @@ class Transport:
     ) -> Iterator[http.client.HTTPResponse]:
         given = {name: _word(value) for name, value in (query or {}).items() if value is not None}
         target = quote(path) + (f"?{urlencode(given)}" if given else "")
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogateescape")
-        headers = {"content-type": "application/json"} if content is not None else {}
+        content, headers = _content(body)
         with self._translated(timeout), closing(_UnixConnection(self.path, timeout)) as connection:
-            connection.request(method, target, content, {**headers, "connection": "close"})
+            with suppress(BrokenPipeError):  # refused before all was sent: the answer says why
+                connection.request(method, target, content, {**headers, "connection": "close"})
             with connection.getresponse() as answer:
                 yield answer
 
@@ -107,6 +112,16 @@ class _UnixConnection(http.client.HTTPConnection):
             self.sock.connect(f"/proc/self/fd/{directory}/{os.path.basename(self._path)}")
         finally:
             os.close(directory)
+
+
+def _content(body: Json) -> tuple[Any, dict[str, str]]:
+    """What to send, and as what: JSON, but for an iterator of bytes."""
+    if body is None:
+        return None, {}
+    if isinstance(body, Iterator):
+        return body, {"content-type": "text/plain"}
+    text = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    return text, {"content-type": "application/json"}
 
 
 def _word(value: object) -> str:

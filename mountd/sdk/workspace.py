@@ -1,5 +1,9 @@
 """The workspace as programs know it: the datastores of one daemon, with a default."""
 
+import os
+from collections.abc import Iterable
+
+from mountd.api import Task
 from mountd.sdk.client import Client
 from mountd.sdk.datastore import AbstractDatastore, Datastore, typed
 
@@ -22,6 +26,10 @@ class Workspace:
     def datastores(self) -> dict[str, AbstractDatastore]:
         """Name → datastore, without credentials."""
         return {words.name: typed(self, words) for words in self.client.datastores()}
+
+    def prefetch(self, paths: Iterable[str | os.PathLike[str]]) -> Task:
+        """Hands over the order in which files will be read, and returns at once: they are fetched just ahead of their readers."""
+        return self.client.prefetch(paths)
 
     def get_default_datastore(self) -> AbstractDatastore:
         return Datastore.get_default(self)

@@ -143,6 +143,17 @@ def _cache(commands: Any) -> None:  # noqa: ANN401
     held = add("is-cached", "cache:is_cached", "is a path in the cache? (exit code 0: all of it)")
     held.add_argument("path", metavar="PATH")
     add = _adder(commands)
+    prefetch = add("prefetch", "prefetch:prefetch", "fetch files just ahead of a job that reads them in a known order")
+    prefetch.add_argument(
+        "--order",
+        metavar="FILE",
+        required=True,
+        help="the paths in the order of reading, one a line; - for standard input",
+    )
+    prefetch.add_argument(
+        "-0", "--null", action="store_true", help="each path ends with a NUL byte instead of a newline"
+    )
+    prefetch.add_argument("--no-wait", action="store_true", help="print the task's id and return")
     stat = add("stat", "cache:stat", "a path's version, and where its bytes are")
     stat.add_argument("path", metavar="PATH")
     add("files", "cache:files", "files that programs have open")

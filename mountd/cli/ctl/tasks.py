@@ -86,4 +86,8 @@ def _tell(task: api.Task, output: Output) -> None:
 
 
 def _done(task: api.Task) -> str:
-    return f"{task.done} of {task.total}, {size(task.bytes)}" if task.total else str(task.done)
+    done = f"{task.done} of {task.total}, {size(task.bytes)}" if task.total else str(task.done)
+    if task.order is not None:
+        order = task.order
+        done += f" ({order.read} read, {order.ahead} ahead" + (f", {order.bad} bad)" if order.bad else ")")
+    return done

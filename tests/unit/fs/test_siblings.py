@@ -33,13 +33,13 @@ def asked(tree):
 
 
 @pytest.fixture
-def tree(autojump_clock):
+def tree():
     tree = Tree()
     tree.content.usage = lambda: CacheUsage(0, 64 * MiB, 0, 0, 0, 0, True)
     return tree
 
 
-async def test_files_read_in_order_are_fetched_ahead_and_asked_for_once(tree):
+async def test_files_read_in_order_are_fetched_ahead_and_asked_for_once(autojump_clock, tree):
     await build(tree)
     await tree.rows("/d")
     for number in range(30):
@@ -47,7 +47,7 @@ async def test_files_read_in_order_are_fetched_ahead_and_asked_for_once(tree):
     assert asked(tree) == [f"d/{number:03}" for number in range(1, 30)]
 
 
-async def test_only_a_first_open_counts(tree):
+async def test_only_a_first_open_counts(autojump_clock, tree):
     await build(tree)
     await tree.rows("/d")
     await tree.read("d/000")
@@ -67,7 +67,7 @@ async def test_nothing_ahead_where_the_mapping_says_no(autojump_clock):
     assert tree.content.ahead == []
 
 
-async def test_what_content_does_not_take_is_asked_for_again(tree):
+async def test_what_content_does_not_take_is_asked_for_again(autojump_clock, tree):
     await build(tree, 200)
     await tree.rows("/d")
     taken = []
@@ -82,7 +82,7 @@ async def test_what_content_does_not_take_is_asked_for_again(tree):
     assert set(taken) >= {f"d/{number:03}" for number in range(1, 200)}
 
 
-async def test_files_read_out_of_order_are_fetched_from_the_eighth_on(tree):
+async def test_files_read_out_of_order_are_fetched_from_the_eighth_on(autojump_clock, tree):
     await build(tree, 300)
     await tree.rows("/d")
     shuffled = random.Random(1).sample(range(300), 300)
@@ -94,7 +94,7 @@ async def test_files_read_out_of_order_are_fetched_from_the_eighth_on(tree):
     assert set(asked(tree)) >= {f"d/{number:03}" for number in range(300)}
 
 
-async def test_a_sweep_waits_where_content_has_no_room(tree):
+async def test_a_sweep_waits_where_content_has_no_room(autojump_clock, tree):
     await build(tree, 300)
     await tree.rows("/d")
     room, taken = 40, []
@@ -115,7 +115,7 @@ async def test_a_sweep_waits_where_content_has_no_room(tree):
     assert set(taken) >= {f"d/{number:03}" for number in range(300)}
 
 
-async def test_files_read_out_of_order_across_folders_are_fetched(tree):
+async def test_files_read_out_of_order_across_folders_are_fetched(autojump_clock, tree):
     paths = await classes(tree, 100, 5)
     random.Random(2).shuffle(paths)
     for path in paths[:60]:
@@ -123,7 +123,7 @@ async def test_files_read_out_of_order_across_folders_are_fetched(tree):
     assert set(asked(tree)) >= set(paths)
 
 
-async def test_a_tree_much_larger_than_the_memory_is_not_swept(tree):
+async def test_a_tree_much_larger_than_the_memory_is_not_swept(autojump_clock, tree):
     paths = await classes(tree, 100, 5)
     tree.content.usage = lambda: CacheUsage(0, 100, 0, 0, 0, 0, True)
     for path in random.Random(2).sample(paths, 100):
@@ -131,7 +131,15 @@ async def test_a_tree_much_larger_than_the_memory_is_not_swept(tree):
     assert len(asked(tree)) < 50
 
 
-async def test_a_walk_finds_the_next_folders_first_files_on_their_way(tree):
+async def test_folders_small_by_themselves_are_not_swept_where_all_of_them_are_read(autojump_clock, tree):
+    paths = await classes(tree, 20, 100)
+    tree.content.usage = lambda: CacheUsage(0, 100, 0, 0, 0, 0, True)
+    for path in random.Random(2).sample(paths, 1000):
+        await tree.read(path)
+    assert len(set(asked(tree))) < 200
+
+
+async def test_a_walk_finds_the_next_folders_first_files_on_their_way(autojump_clock, tree):
     paths = await classes(tree, 10, 20)
     for path in paths:
         before = set(asked(tree))
@@ -140,7 +148,7 @@ async def test_a_walk_finds_the_next_folders_first_files_on_their_way(tree):
     assert sorted(set(asked(tree))) == paths[1:]
 
 
-async def test_a_folder_that_nobody_listed_is_not_asked_for(tree):
+async def test_a_folder_that_nobody_listed_is_not_asked_for(autojump_clock, tree):
     await classes(tree, 3, 20)
     for number in range(20):
         await tree.put(f"train/c009/{number}", b"x")

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from mountd import api, errors
-from mountd.sdk import Client
+from mountd.sdk import Client, Workspace
 from mountd.sdk.paths import tree_path
 from mountd.sdk.transport import _classes
 from tests.unit.control.served import KEY, OTHER_KEY, running
@@ -200,3 +200,21 @@ def test_the_client_costs_the_standard_library_alone():
     foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) - {"mountd", "__main__"}
     assert {name for name in foreign if not name.startswith(("_", "__"))} == set()
     assert os.path.basename(sys.executable)
+
+
+def test_an_order_longer_than_a_request_is_handed_over_as_it_comes(daemon, client, tmp_path, monkeypatch):
+    client.register(MEMORY)
+    daemon.do(daemon.house.put, "data", "a\nb", b"hello")
+    task = client.prefetch(["data/a\nb", tmp_path / "elsewhere", ""])
+    *_, ended = client.follow(client.cancel(task.id).id)
+    assert ended.subject == "3 lines"
+    paths = (f"/data/a long name to make it a long order/{number:06}" for number in range(60_000))
+    task = client.prefetch(paths)
+    assert task.subject == "60000 lines"
+    assert client.cancel(task.id).kind == "prefetch"
+    with pytest.raises(errors.BadRequest, match="no line"):
+        client.prefetch([])
+    with pytest.raises(errors.BadRequest, match="is no path"):
+        client.prefetch(["/a\0b"])
+    assert client.health().alive
+    assert Workspace(str(daemon.socket)).prefetch(["/data/x"]).kind == "prefetch"

@@ -133,3 +133,18 @@ def test_on_a_terminal_it_is_drawn(run, data, monkeypatch, words):
     assert "data" in terminal.getvalue()
     if words == ("status",):
         assert "\x1b[32mok" in terminal.getvalue()
+
+
+def test_prefetch_hands_an_order_over(daemon, run, data, tmp_path, monkeypatch):
+    order = tmp_path / "order"
+    order.write_bytes(b"/data/none\n/mnt/mountd/data/in\n")
+    code, out, _ = run("prefetch", "--order", str(order))
+    assert code == exits.FAILURE
+    assert "done     2 of 2, 0 B (0 read, 0 ahead, 2 bad)\n" in out
+    assert "2 of 2 lines name no file that could be fetched. Line 1, /data/none: " in out
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"data/in/a.txt\0/data/in/a.txt")))
+    code, task_id, _ = run("prefetch", "--order", "-", "-0", "--no-wait")
+    assert code == 0
+    assert json.loads(run("--json", "tasks", "show", task_id.strip())[1])["subject"] == "2 lines"
+    assert run("tasks", "cancel", task_id.strip())[0] == 0
+    assert run("prefetch", "--order", str(tmp_path / "none"))[0] == exits.USAGE
