@@ -10,10 +10,12 @@ from typing import Protocol
 import trio
 
 from mountd.errors import AccessDenied, NotFound, StoreError
-from mountd.fs.directory import Directory, Entry, Known
+from mountd.fs.arriving import WHOLE, Arrival, Arrivals
+from mountd.fs.directory import Directory, Entry
 from mountd.fs.flights import Flights
 from mountd.fs.listing import ABSENT, FILE, FOLDER, Listing, kind_of
 from mountd.fs.mapped import Mapped
+from mountd.fs.remembered import Known
 from mountd.fs.told import Told
 from mountd.rules import freshness, names
 from mountd.types import ObjectInfo
@@ -38,7 +40,7 @@ class Asking:
     def __init__(self, shown: Shown, told: Told) -> None:
         self._shown = shown
         self.told = told
-        self._listings: Flights[bool] = Flights()
+        self._arrivals = Arrivals(self.adopt)
         self._names: Flights[Entry] = Flights()
 
     # Listings ------------------------------------------------------------------------------------------------------
@@ -48,26 +50,37 @@ class Asking:
         mapped = folder.mapped
         if mapped is None:
             return None
-        while (
-            not freshness.is_fresh(folder.listed_at, now := trio.current_time(), mapped.ttl) or folder.listing is None
-        ):
-            await self._listings.join(folder, lambda: self._list(folder, mapped))
-            if folder.listed_at >= now:  # with a ttl of 0 as well: it was asked for after we were
+        while folder.listing is None or not self.is_listed(folder):
+            began = trio.current_time()
+            await self._list(folder, mapped)
+            if folder.doubted_at < began:  # else what came may be older than the invalidation
                 break
         return folder.listing
 
-    async def _list(self, folder: Directory, mapped: Mapped, pages: int = 0) -> bool:
-        """Lists a folder. With `pages`, gives up behind that many: False, and nothing is changed."""
-        asked_at = trio.current_time()
-        listing = folder.new_listing()
-        async for page in mapped.source.reader.list(folder.prefix):
-            listing.add(page)
-            if pages and len(listing) >= pages * PAGE:
-                folder.large = True
-                return False
-        self.adopt(folder, listing, asked_at)
-        folder.listed_in = trio.current_time() - asked_at
-        return True
+    def is_listed(self, folder: Directory) -> bool:
+        """Whether the folder's listing is fresh."""
+        mapped = folder.mapped
+        return (
+            mapped is not None
+            and folder.listing is not None
+            and freshness.is_fresh(folder.listed_at, trio.current_time(), mapped.ttl)
+        )
+
+    def arrival(self, folder: Directory, mapped: Mapped) -> Arrival:
+        """A listing on its way that is fresh as we ask: shared with others, and to be given back to `left`."""
+        return self._arrivals.hold(folder, mapped, trio.current_time() - mapped.ttl)
+
+    def left(self, arrival: Arrival) -> None:
+        self._arrivals.release(arrival)
+
+    async def _list(self, folder: Directory, mapped: Mapped, rows: int = WHOLE) -> bool:
+        """Lists a folder, as far as it has so many rows: whether that was all of them."""
+        arrival = self.arrival(folder, mapped)
+        try:
+            await arrival.arrive(rows)
+        finally:
+            self.left(arrival)
+        return arrival.over
 
     def adopt(self, folder: Directory, listing: Listing, asked_at: float) -> None:
         """A listing just built becomes what is known of the folder; one begun before an invalidation is of no age."""
@@ -141,13 +154,13 @@ class Asking:
         if not freshness.worth_listing(folder.misses, size, PAGE):
             folder.misses += 1
             return False
-        pages = 1 if size is None or size <= PAGE else 0
         try:
-            await self._listings.join(folder, lambda: self._list(folder, mapped, pages))
+            if not await self._list(folder, mapped, PAGE if size is None or size <= PAGE else WHOLE):
+                folder.large = True
         except AccessDenied:  # a credential that reads and may not list: names are asked about one by one
             folder.large = True
             return False
-        return folder.listed_at >= before
+        return folder.listed_at >= before or folder.listed_at > before - mapped.ttl
 
     async def _ask(self, folder: Directory, mapped: Mapped, name: bytes, segment: str) -> Entry:
         asked_at = trio.current_time()

@@ -1,13 +1,16 @@
 """One folder of the tree that somebody has looked into: what is known of the names in it, and since when.
 
 Two sources: the listing, and single names asked since (`asked`). The younger one counts. A name of which nothing is known is
-not in either. `mounted` are entries of the mount table: they shadow the storage's. All without I/O or clock.
+not in either. `beside` the listing stand those on their way, and former ones whose rows the kernel still remembers.
+`mounted` are entries of the mount table: they shadow the storage's. All without I/O or clock.
 """
 
+import math
 from dataclasses import dataclass
 
 from mountd.fs.listing import ABSENT, FOLDER, Listing
 from mountd.fs.mapped import Mapped
+from mountd.fs.remembered import CARRIED, Known, Remembered
 from mountd.rules.freshness import NEVER
 from mountd.rules.inodes import FolderNumbers, after
 from mountd.rules.siblings import Order
@@ -35,32 +38,14 @@ class Entry:
     row: int = -1
 
 
-class Known:
-    """A name asked by itself. `lookups`: what the kernel remembers of it, under `number`. `doubted`: since when a listing
-    counts only if it began later; NEVER where nobody doubts it."""
-
-    __slots__ = ("doubted", "kind", "lookups", "number", "shown_at", "traits", "version")
-
-    def __init__(self, kind: int, shown_at: float, version: Version | None = None, traits: Traits = PLAIN) -> None:
-        self.kind = kind
-        self.shown_at = shown_at
-        self.version = version
-        self.traits = traits
-        self.lookups = 0
-        self.number = 0
-        self.doubted = NEVER
-
-
-class Directory:
+class Directory(Remembered):
     """State: the listing and when it was asked for; single answers; numbers that are not their name's own; children that
     are Directories themselves; files opened, by name. `handles` and `lookups` keep it from being dropped."""
 
     __slots__ = (
         "_asked_limit",
-        "_named",
         "_numbers_of",
         "absent_since",
-        "asked",
         "asked_row",
         "below",
         "children",
@@ -69,7 +54,6 @@ class Directory:
         "large",
         "listed_at",
         "listed_in",
-        "listing",
         "lookups",
         "mapped",
         "missed_at",
@@ -82,26 +66,22 @@ class Directory:
         "parent",
         "prefix",
         "read_through",
-        "renumbered",
         "walked",
     )
 
     def __init__(
         self, number: int, parent: "Directory | None", name: bytes, mapped: Mapped | None, prefix: str
     ) -> None:
+        super().__init__()
         self.number = number
         self.parent = parent
         self.name = name
         self.mapped = mapped
         self.prefix = prefix
-        self.listing: Listing | None = None
         self.listed_at = NEVER
         self.listed_in = 0.0
-        self.asked: dict[bytes, Known] = {}
         self.mounted: dict[bytes, Directory] = {}
         self.children: dict[bytes, Directory] = {}
-        self.renumbered: dict[bytes, int] = {}
-        self._named: dict[int, bytes] = {}
         self._asked_limit = ANSWERS
         self.opened: dict[bytes, int] = {}
         self.absent_since = NEVER
@@ -165,21 +145,18 @@ class Directory:
             number = after(number)
         return number
 
-    def renumber(self, name: bytes, number: int) -> None:
-        self._named.pop(self.renumbered.get(name, 0), None)
-        self.renumbered[name] = number
-        self._named[number] = name
-        known = self.asked.get(name)
-        if known is not None and known.kind != FOLDER:
-            self._named.pop(known.number, None)
-            known.number = number
-
     def name_of(self, number: int) -> bytes | None:
         """The name in this folder that has this number now."""
         name = self._named.get(number)
-        if name is None and self.listing is not None and (row := self.listing.row_of(number)) >= 0:
-            name = self.listing.name(row)
+        if name is None:
+            name = self._listed_name(number)
         return None if name is None or self._has_left(name, number) else name
+
+    def _listed_name(self, number: int) -> bytes | None:
+        for listing in self.listings():
+            if (row := listing.row_of(number)) >= 0:
+                return listing.name(row)
+        return None
 
     def _has_left(self, name: bytes, number: int) -> bool:
         """Whether a name has another number by now. Only a file's changes: a folder of the same name keeps its own."""
@@ -198,9 +175,11 @@ class Directory:
         """The youngest knowledge of a name; None when nothing is known. A name that a listing lacks is ABSENT."""
         known = self.asked.get(name) if self.asked else None
         if known is not None and (known.doubted != NEVER or known.shown_at >= self.listed_at):
-            return Entry(
+            return self._coming(name, known.shown_at if known.doubted == NEVER else math.inf) or Entry(
                 self, name, self.number_of(name, known.kind), known.kind, known.shown_at, known.version, known.traits
             )
+        if self.beside and (coming := self._coming(name, self.listed_at)) is not None:
+            return coming
         listing = self.listing
         if listing is None or self.listed_at == NEVER:
             return self._doubtful(name, known)
@@ -209,14 +188,35 @@ class Directory:
             return Entry(self, name, 0, ABSENT, self.listed_at)
         return self._row(listing, row, name)
 
+    def _coming(self, name: bytes, since: float) -> Entry | None:
+        """What a listing on its way shows of a name, where that is younger than `since`."""
+        for listing in self.beside:
+            if not listing.growing or (row := listing.find(name)) < 0 or row in listing.undecided:
+                continue
+            shown_at = listing.shown_at(row)
+            if shown_at > since and shown_at >= self.doubted_at and self._agrees(listing, row, name):
+                entry = self._row(listing, row, name)
+                entry.shown_at, entry.row = shown_at, -1
+                return entry
+        return None
+
+    def _agrees(self, coming: Listing, row: int, name: bytes) -> bool:
+        """Whether what the kernel may have been told of a name is what is coming; else it is asked about by itself."""
+        old = self.listing
+        if old is None or (at := old.find(name)) < 0:
+            return True
+        return not old.thin and old.kinds[at] == coming.kinds[row] and old.etag(at) == coming.etag(row)
+
     def entry_of(self, number: int) -> Entry | None:
         """What is known of a name, by its number: None where this folder has no such number."""
         name = self._named.get(number) if self._named else None
         listing = self.listing
         if name is None and listing is not None and (row := listing.row_of(number)) >= 0:
             name = listing.name(row)
-            if self.listed_at != NEVER and not self.asked and not self.renumbered:
+            if self.listed_at != NEVER and not self.asked and not self.renumbered and not self.beside:
                 return self._row(listing, row, name)
+        if name is None and self.beside:
+            name = self._listed_name(number)
         if name is None or self._has_left(name, number):
             return None
         return self.find(name) or Entry(self, name, number, ABSENT, NEVER)
@@ -230,12 +230,14 @@ class Directory:
         return Entry(self, name, self.number_of(name, known.kind), known.kind, NEVER, known.version, known.traits)
 
     def _row(self, listing: Listing, row: int, name: bytes) -> Entry:
-        kind, number = listing.kinds[row], listing.numbers[row]
+        kind, number, shown_at = listing.kinds[row], listing.numbers[row], self.listed_at
+        if shown_at != NEVER:  # each page is as old as its own request
+            shown_at = max(shown_at, listing.shown_at(row))
         if kind == FOLDER or listing.thin:
-            return Entry(self, name, number, kind, self.listed_at, row=row)
+            return Entry(self, name, number, kind, shown_at, row=row)
         if self.renumbered:
             number = self.renumbered.get(name, number)
-        return Entry(self, name, number, kind, self.listed_at, listing.version(row), listing.trait(row), row)
+        return Entry(self, name, number, kind, shown_at, listing.version(row), listing.trait(row), row)
 
     def key_prefix(self, name: bytes, segment: str | None) -> str:
         """The prefix of a child folder."""
@@ -281,10 +283,14 @@ class Directory:
         old = self.listing
         self.listing, self.listed_at = listing, listed_at
         self.misses, self.large, self.below, self.walked = 0, False, 0, -1
+        if listing in self.beside:
+            self.beside.remove(listing)
         if old is not None and listing.same_names(old):
             listing.inherit(old)
         elif old is not None:
-            self._carry(old, listing)
+            old.make_thin()
+            self.beside.append(old)
+            self.carry(CARRIED)
         for name, known in list(self.asked.items()):
             younger = known.shown_at > listed_at or known.doubted > listed_at  # than the listing's beginning
             row = listing.find(name)
@@ -298,27 +304,6 @@ class Directory:
                 self._drop(name)
             else:
                 known.kind, known.version, known.shown_at, known.doubted = ABSENT, None, listed_at, NEVER
-
-    def _carry(self, old: Listing, new: Listing) -> None:
-        for row, count in enumerate(old.lookups):
-            if not count:
-                continue
-            name = old.name(row)
-            at = new.find(name)
-            if at < 0:
-                self._remember_gone(name, self.renumbered.get(name, old.numbers[row]), count)
-            elif (new.kinds[at] == FOLDER) == (old.kinds[row] == FOLDER):  # else it is another inode
-                new.lookups[at] += count
-                if new.numbers[at] != old.numbers[row] and name not in self.renumbered:
-                    self.renumber(name, old.numbers[row])
-
-    def _remember_gone(self, name: bytes, number: int, count: int) -> None:
-        """The kernel remembers a name that no listing has now: kept until it forgets."""
-        gone = self.asked.setdefault(name, Known(ABSENT, NEVER))
-        gone.lookups += count
-        if not gone.number:
-            gone.number = number
-            self._named[number] = name
 
     def doubt(self, now: float) -> None:
         """Everything is asked anew from now on; a listing begun before does not count either."""
@@ -338,55 +323,9 @@ class Directory:
         known.shown_at = NEVER
         known.doubted = now
 
-    # What the kernel remembers -------------------------------------------------------------------------------------
-
     def remember_entry(self, entry: Entry) -> None:
         """The kernel was just given an entry of this folder."""
         if entry.row >= 0 and self.listing is not None:
             self.listing.lookups[entry.row] += 1
         else:
             self.remember(entry.name, entry.number, 1)
-
-    def remember(self, name: bytes, number: int, count: int) -> None:
-        listing = self.listing
-        if listing is not None and (row := listing.find(name)) >= 0:
-            listing.lookups[row] += count
-        else:  # asked about by itself, or a row of a handle's older snapshot
-            self._remember_gone(name, number, count)
-
-    def forget(self, name: bytes, count: int) -> bool:
-        """Takes back; True when the kernel now remembers nothing of this name."""
-        listing = self.listing
-        if listing is not None and (row := listing.find(name)) >= 0:
-            left = listing.lookups[row] = max(listing.lookups[row] - count, 0)
-            return left == 0
-        known = self.asked.get(name)
-        if known is None:
-            return True
-        known.lookups = max(known.lookups - count, 0)
-        if known.lookups == 0 and known.kind == ABSENT and known.doubted == NEVER:
-            self._drop(name)
-        return known.lookups == 0
-
-    def _drop(self, name: bytes) -> None:
-        known = self.asked.pop(name)
-        if self.renumbered.get(name) != known.number:
-            self._named.pop(known.number, None)
-
-    def take_lookups(self, name: bytes) -> int:
-        """What the kernel remembers of a name, which from now on counts for an inode that has left it."""
-        listing = self.listing
-        if listing is not None and (row := listing.find(name)) >= 0:
-            count, listing.lookups[row] = listing.lookups[row], 0
-            return count
-        known = self.asked.get(name)
-        if known is None:
-            return 0
-        count, known.lookups = known.lookups, 0
-        return count
-
-    def is_remembered(self) -> bool:
-        """Whether the kernel holds any name in here."""
-        if any(known.lookups for known in self.asked.values()):
-            return True
-        return self.listing is not None and any(self.listing.lookups)

@@ -32,7 +32,7 @@ class Eviction:
 
     def used(self, directory: Directory) -> None:
         """A folder's listing was made or used."""
-        rows = FOLDER_WEIGHT + (0 if directory.listing is None else len(directory.listing))
+        rows = FOLDER_WEIGHT + sum(map(len, directory.listings()))
         self._entries += rows - self._used.get(directory, 0)
         self._used[directory] = rows
         self._used.move_to_end(directory)
@@ -52,11 +52,16 @@ class Eviction:
         if self.known <= self._config.known_inodes:
             self._ask_above = self._config.known_inodes
 
+    def closed(self) -> None:
+        """A folder is open once less: what could not be forgotten before perhaps can."""
+        if self.known > self._config.known_inodes:
+            self._relieve(None)
+
     def _shrink(self, last: Directory) -> None:
         for directory in list(self._used):
             if self._entries <= self._config.cached_entries * 9 // 10:
                 return
-            if directory is last or directory.handles:
+            if directory is last or directory.handles or any(listing.growing for listing in directory.beside):
                 continue
             self._entries -= self._used.pop(directory)
             self._evict(directory)
@@ -64,25 +69,26 @@ class Eviction:
     def _evict(self, directory: Directory) -> None:
         directory.listed_at = NEVER
         if directory.is_remembered():
-            if directory.listing is not None:
-                directory.listing.make_thin()
+            for listing in directory.listings():
+                listing.make_thin()
             return
         directory.listing = None
+        directory.beside.clear()
         directory.asked.clear()
         used = directory.children or directory.mounted or directory.opened
         parent = directory.parent
         if parent is not None and not used and parent.mounted.get(directory.name) is not directory:
             self._inodes.drop(directory)
 
-    def _relieve(self, last: Directory) -> None:
+    def _relieve(self, last: Directory | None) -> None:
         """Asks the kernel to forget a tenth; what it forgets comes back through `forget`."""
         excess = self.known - self._config.known_inodes * 9 // 10
         for directory in list(self._used):
             if excess <= 0:
                 return
-            if directory is last or directory.handles or directory.listing is None:
+            if directory is last or directory.handles:
                 continue
-            held = sum(directory.listing.lookups)
+            held = sum(sum(listing.lookups) for listing in directory.listings())
             if not held:
                 continue
             excess -= held
@@ -90,7 +96,7 @@ class Eviction:
             if directory.parent is not None:
                 self._kernel.forget_entry(directory.parent.number, directory.name)
             else:
-                listing = directory.listing
-                for row, count in enumerate(listing.lookups):
-                    if count:
-                        self._kernel.forget_entry(directory.number, listing.name(row))
+                for listing in directory.listings():
+                    for row, count in enumerate(listing.lookups):
+                        if count:
+                            self._kernel.forget_entry(directory.number, listing.name(row))

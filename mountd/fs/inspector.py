@@ -99,8 +99,8 @@ class TreeInspector:
         if here.parent is not None and here.parent.mounted.get(here.name) is not here:
             self._doubt_name(here.parent, here.name)
         touched = 0
-        for directory, listing, asked in self._doubt(here):
-            touched += await self._tell_kernel(directory, listing, asked)
+        for directory, listings, asked in self._doubt(here):
+            touched += await self._tell_kernel(directory, listings, asked)
         return touched
 
     def _doubt_name(self, folder: Directory, name: bytes) -> int:
@@ -112,24 +112,25 @@ class TreeInspector:
         self._kernel.forget_inode(entry.number, attributes_only=True)
         return 1
 
-    def _doubt(self, directory: Directory) -> list[tuple[Directory, Listing | None, list[bytes]]]:
+    def _doubt(self, directory: Directory) -> list[tuple[Directory, list[Listing], list[bytes]]]:
         """Doubts a folder and all below it, at once; gives what the kernel may know of each."""
-        doubted = [(directory, directory.listing, list(directory.asked))]
+        doubted = [(directory, list(directory.listings()), list(directory.asked))]
         directory.doubt(trio.current_time())
         for child in (*directory.children.values(), *directory.mounted.values()):
             doubted += self._doubt(child)
         return doubted
 
-    async def _tell_kernel(self, directory: Directory, listing: Listing | None, asked: list[bytes]) -> int:
+    async def _tell_kernel(self, directory: Directory, listings: list[Listing], asked: list[bytes]) -> int:
         """Names are looked up again, and with that their attributes; open files are asked about by number."""
         self._kernel.forget_inode(directory.number, attributes_only=True)
         touched = 1
-        for row, count in enumerate(() if listing is None else listing.lookups):
-            if row % AT_A_TIME == 0:
-                await trio.lowlevel.checkpoint()
-            if count and listing is not None:
-                touched += 1
-                self._kernel.forget_entry(directory.number, listing.name(row))
+        for listing in listings:
+            for row in range(len(listing.lookups)):
+                if row % AT_A_TIME == 0:
+                    await trio.lowlevel.checkpoint()
+                if listing.lookups[row]:
+                    touched += 1
+                    self._kernel.forget_entry(directory.number, listing.name(row))
         for name in asked:
             self._kernel.forget_entry(directory.number, name)
         for number in directory.opened.values():

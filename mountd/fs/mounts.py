@@ -101,10 +101,10 @@ class Mounts:
             self._kernel.forget_entry(gone.parent.number, gone.name)
 
     def _discard(self, directory: Directory) -> None:
-        if directory.listing is not None and directory.number == ROOT_INODE:
-            for row, count in enumerate(directory.listing.lookups):
+        for listing in directory.listings() if directory.number == ROOT_INODE else ():
+            for row, count in enumerate(listing.lookups):
                 if count:
-                    self._kernel.forget_entry(ROOT_INODE, directory.listing.name(row))
+                    self._kernel.forget_entry(ROOT_INODE, listing.name(row))
         self.inodes.drop_below(directory)
         self.inodes.drop(directory)
 

@@ -9,6 +9,7 @@ from itertools import count
 import trio
 
 from mountd.errors import BadHandle, NoEntry, Stale, Unsupported
+from mountd.fs.arriving import Arrival
 from mountd.fs.asking import Asking
 from mountd.fs.directory import Directory, Entry
 from mountd.fs.eviction import Eviction
@@ -24,20 +25,48 @@ FOLDER_TIME_NS = 315_619_200 * 10**9
 """mtime of every folder: storages keep none, and a made-up one must not change between mounts. 1980-01-02, because zip
 refuses what is before 1980 in any time zone."""
 
+AT_FIRST = 1000
+"""Rows of a folder waited for before the first of them is shown: what has fewer is known as a whole then."""
+
 _UNMAPPED_MODE = 0o040555
 _NO_VERSION = Version("", "", 0, FOLDER_TIME_NS)
 
 
 class OpenDirectory:
-    """State: the snapshot that a handle lists, taken when its first row is asked for."""
+    """State: the snapshot that a handle lists, taken when its first row is asked for; while it is on its way, `arrival`.
+    `late`: rows passed over while it was undecided what they are called; they come last."""
 
-    __slots__ = ("directory", "listing", "mounted", "shown_at")
+    __slots__ = ("arrival", "directory", "late", "listing", "mounted", "shown_at")
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
         self.listing: Listing | None = None
+        self.arrival: Arrival | None = None
+        self.late: dict[int, None] = {}
         self.mounted: list[Directory] = []
         self.shown_at = freshness.NEVER
+
+    @property
+    def ready(self) -> int:
+        """Positions of which the row is there."""
+        if self.arrival is not None and not self.arrival.over:
+            return self.arrival.ready
+        return 0 if self.listing is None else len(self.listing) + len(self.late)
+
+    def row(self, position: int) -> int:
+        """The row at a position: the late ones stand behind all others."""
+        assert self.listing is not None
+        behind = position - len(self.listing)
+        return position if behind < 0 else list(self.late)[behind]
+
+    def is_late(self, position: int) -> bool:
+        """Whether the row at this position comes later."""
+        assert self.listing is not None
+        if position >= len(self.listing):
+            return False
+        if position in self.listing.undecided:
+            self.late[position] = None
+        return position in self.late
 
 
 class Naming:
@@ -155,7 +184,9 @@ class Naming:
     def close_directory(self, handle: int) -> None:
         opened = self._open.pop(handle, None)
         if opened is not None:
+            self._leave(opened)
             opened.directory.handles -= 1
+            self._eviction.closed()
 
     async def list_directory(self, handle: int, after: int, limit: int) -> Sequence[tuple[bytes, Attributes, int]]:
         opened = self._open.get(handle)
@@ -170,61 +201,99 @@ class Naming:
             child.lookups += 1
             rows.append((child.name, directory_attributes(child, now), position + 1))
         mapped = opened.directory.mapped
-        if opened.listing is not None and mapped is not None and len(rows) < limit:
-            self._add_rows(rows, opened, mapped, max(after, len(opened.mounted)), limit)
+        if opened.listing is None or mapped is None:
+            return rows
+        position = max(after - len(opened.mounted), 0)
+        while len(rows) < limit:
+            position = self._add_rows(rows, opened, mapped, position, limit)
+            if rows or opened.arrival is None or not await self._more(opened, opened.arrival, position):
+                break
         return rows
 
     async def _snapshot(self, opened: OpenDirectory) -> None:
-        directory = opened.directory
-        if directory.mapped is not None:
+        directory, mapped = opened.directory, opened.directory.mapped
+        self._leave(opened)
+        opened.late = {}
+        if mapped is not None:
             await self._walking.prepare(directory)
-            opened.listing = await self._asking.listing(directory)
-            opened.shown_at = directory.listed_at
-            if opened.listing is not None and not len(opened.listing):
+            if self._asking.is_listed(directory):
+                opened.listing, opened.shown_at = directory.listing, directory.listed_at
+            else:
+                opened.arrival = self._asking.arrival(directory, mapped)
+                opened.listing, opened.shown_at = opened.arrival.listing, opened.arrival.asked_at
+                await self._more(opened, opened.arrival, AT_FIRST)
+            if opened.arrival is None and not opened.ready:
                 await self.check(directory)
             self._eviction.used(directory)
         opened.mounted = [directory.mounted[name] for name in sorted(directory.mounted)]
 
+    async def _more(self, opened: OpenDirectory, arrival: Arrival, position: int) -> bool:
+        """Waits for the row at this position; whether it comes, or late ones do."""
+        await arrival.reach(position)
+        if arrival.over:
+            self._leave(opened)
+            self._eviction.used(opened.directory)
+        return position < opened.ready
+
+    def _leave(self, opened: OpenDirectory) -> None:
+        if opened.arrival is not None:
+            self._asking.left(opened.arrival)
+            opened.arrival = None
+
     def _add_rows(
-        self, rows: list[tuple[bytes, Attributes, int]], opened: OpenDirectory, mapped: Mapped, after: int, limit: int
-    ) -> None:
-        """Rows of the snapshot, counted as remembered. Written out because a listing has 100,000 of them."""
+        self,
+        rows: list[tuple[bytes, Attributes, int]],
+        opened: OpenDirectory,
+        mapped: Mapped,
+        position: int,
+        limit: int,
+    ) -> int:
+        """Rows of the snapshot from a position on, counted as remembered; gives the position behind them. Written out because
+        a listing has 100,000 of them."""
         listing, directory = opened.listing, opened.directory
         assert listing is not None
-        shift = len(opened.mounted)
-        current = directory.listing is not None and directory.listing.lookups is listing.lookups
-        special = bool(directory.renumbered or directory.mounted or not current)
-        # Rows of an older snapshot are as old as it; NEVER where they were invalidated since.
-        shown_at = min(opened.shown_at, directory.listed_at)
-        timeout = freshness.remaining(shown_at, trio.current_time(), mapped.ttl, FOREVER)
+        shift = len(opened.mounted) + 1
+        counted = listing is directory.listing or listing.growing
+        counted = counted or (directory.listing is not None and directory.listing.lookups is listing.lookups)
+        special = bool(directory.renumbered or directory.mounted or not counted)
+        timeout = freshness.remaining(_shown_at(opened, position), trio.current_time(), mapped.ttl, FOREVER)
         kinds, numbers, sizes, modified = listing.kinds, listing.numbers, listing.sizes, listing.modified
         lookups, name_of = listing.lookups, listing.name
         modes = [mapped.mode(kind) for kind in range(ABSENT)]
-        older, asked = directory.listing is not listing, directory.asked
+        older, asked = _is_older(opened), directory.asked
         uid, gid = mapped.uid, mapped.gid
-        start, row, left = len(rows), after - shift, limit - len(rows)
-        while left > 0 and row < len(kinds):
+        start, left, ready = len(rows), limit - len(rows), opened.ready
+        odd = bool(listing.undecided or opened.late)
+        while left > 0 and position < ready:
+            row = position
+            if odd:
+                if opened.is_late(position):
+                    position += 1
+                    continue
+                row = opened.row(position)
+            position += 1
             kind, number, name = kinds[row], numbers[row], name_of(row)
-            row += 1
             if kind == HIDDEN or (special and name in directory.mounted):
                 continue
             if older or name in asked:
                 if (attributes := _as_known(directory, name)) is not None:
                     directory.remember(name, attributes.inode, 1)
-                    rows.append((name, attributes, row + shift))
+                    rows.append((name, attributes, position + shift - 1))
                     left -= 1
                 continue
             if special:
                 number = directory.renumbered.get(name, number) if kind != FOLDER else number
                 directory.remember(name, number, 1)
             else:
-                lookups[row - 1] += 1
-            time = modified[row - 1] if kind != FOLDER else FOLDER_TIME_NS
-            attributes = Attributes(number, modes[kind], sizes[row - 1], time, time, uid, gid, 1, timeout)
-            rows.append((name, attributes, row + shift))
+                lookups[row] += 1
+            time = modified[row] if kind != FOLDER else FOLDER_TIME_NS
+            attributes = Attributes(number, modes[kind], sizes[row], time, time, uid, gid, 1, timeout)
+            rows.append((name, attributes, position + shift - 1))
             left -= 1
-        directory.read_through = directory.read_through or row >= len(kinds)
+        if position >= len(kinds) and not listing.growing:
+            directory.read_through = True
         self._eviction.remembered(directory, len(rows) - start)
+        return position
 
     # Links and extended attributes ---------------------------------------------------------------------------------
 
@@ -277,6 +346,24 @@ def pinned_attributes(pinned: Pinned) -> Attributes:
     time = pinned.version.modified_ns
     mode, timeout = mapped.file_mode, FOREVER if pinned.replaced else min(mapped.ttl, FOREVER)
     return Attributes(pinned.number, mode, pinned.version.size, time, time, mapped.uid, mapped.gid, 1, timeout)
+
+
+def _shown_at(opened: OpenDirectory, position: int) -> float:
+    """When the storage showed the rows from this position on; NEVER where they were invalidated since."""
+    listing, directory = opened.listing, opened.directory
+    assert listing is not None
+    shown_at = max(listing.shown_at(position), opened.shown_at)
+    if shown_at < directory.doubted_at or (not listing.growing and directory.listed_at == freshness.NEVER):
+        return freshness.NEVER
+    return shown_at
+
+
+def _is_older(opened: OpenDirectory) -> bool:
+    """Whether a listing that began later is here by now."""
+    listing, directory = opened.listing, opened.directory
+    if listing is directory.listing:
+        return False
+    return listing is None or not listing.growing or directory.listed_at > opened.shown_at
 
 
 def _as_known(directory: Directory, name: bytes) -> Attributes | None:

@@ -10,13 +10,17 @@ from typing import NoReturn, Protocol
 
 import pyfuse3
 
-from mountd.errors import NoAttribute, NoEntry, ReadOnly, Unsupported
+from mountd.errors import MountdError, NoAttribute, NoEntry, ReadOnly, Unsupported
 from mountd.fs.interface import Attributes, Files, Names
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_APPEND | os.O_CREAT
 
 ROWS_AT_FIRST = 32
 """Entries asked for one kernel reply before it is known how many fit: 22 in the 4 KiB of older kernels, 180 in 32 KiB."""
+
+
+Row = tuple[bytes, Attributes, int]
+"""An entry for readdir: its name, what stat shows, and where the listing goes on behind it."""
 
 
 class Tree(Names, Files, Protocol):
@@ -88,16 +92,29 @@ class TreeOperations(pyfuse3.Operations):
         return await self._tree.open_directory(inode)
 
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
-        """Fills one kernel buffer. Its size is hidden, so about as many rows are asked for as fitted last time."""
-        taken, wanted = 0, self._rows + 1
-        while rows := await self._tree.list_directory(fh, start_id, wanted):
-            accepted = _reply(token, rows)
-            taken += accepted
-            if accepted < len(rows):
-                self._tree.forget([(row[1].inode, 1) for row in rows[accepted:] if row[0] not in (b".", b"..")])
-                self._rows = max(taken, 1)
-                return
-            start_id, wanted = rows[-1][2], ROWS_AT_FIRST
+        """Fills one kernel buffer. Its size is hidden, so about as many rows are asked for as fitted last time. Fewer rows
+        than asked for are all there are for now: what is in the buffer waits neither for the rest nor for its failure."""
+        given: list[Row] = []
+        wanted = self._rows + 1
+        try:
+            while rows := await self._tree.list_directory(fh, start_id, wanted):
+                accepted = _reply(token, rows)
+                given += rows[:accepted]
+                if accepted < len(rows):
+                    self._give_back(rows[accepted:])
+                    self._rows = max(len(given), 1)
+                if len(rows) < wanted or accepted < len(rows):
+                    return
+                start_id, wanted = rows[-1][2], ROWS_AT_FIRST
+        except MountdError:
+            if not given:
+                raise
+        except BaseException:
+            self._give_back(given)  # the buffer never gets there
+            raise
+
+    def _give_back(self, rows: Sequence[Row]) -> None:
+        self._tree.forget([(row[1].inode, 1) for row in rows if row[0] not in (b".", b"..")])
 
     async def releasedir(self, fh: int) -> None:
         self._tree.close_directory(fh)
@@ -167,11 +184,22 @@ def fill(entry: pyfuse3.EntryAttributes, attributes: Attributes) -> pyfuse3.Entr
     return entry
 
 
-def _reply(token: pyfuse3.ReaddirToken, rows: Sequence[tuple[bytes, Attributes, int]]) -> int:
-    """How many of `rows` the kernel's buffer took."""
+def _reply(token: pyfuse3.ReaddirToken, rows: Sequence[Row]) -> int:
+    """How many of `rows` the kernel's buffer took. Rows of one folder share all but number, size and time: setting those
+    alone takes 0.5 µs instead of 1."""
     entry = pyfuse3.EntryAttributes()
     reply = pyfuse3.readdir_reply
+    shared: tuple[object, ...] = ()
     for taken, (name, attributes, cookie) in enumerate(rows):
-        if not reply(token, name, fill(entry, attributes), cookie):
+        number, mode, size, time, changed, uid, gid, links, timeout = attributes
+        if shared == (mode, uid, gid, links, timeout) and time == changed:
+            entry.st_ino = number
+            entry.st_size = size
+            entry.st_blocks = (size + 511) >> 9
+            entry.st_atime_ns = entry.st_mtime_ns = entry.st_ctime_ns = time
+        else:
+            fill(entry, attributes)
+            shared = mode, uid, gid, links, timeout
+        if not reply(token, name, entry, cookie):
             return taken
     return len(rows)
