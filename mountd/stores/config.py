@@ -30,6 +30,11 @@ class NetworkConfig:
         "no byte for this long is a stalled transfer: abandoned, so that it can be tried again in time",
         unit=Unit.DURATION,
     )
+    slowest_rate: int = setting(
+        64 * 1024,
+        "an attempt gets stall_timeout plus its bytes at this rate: a link shared by a whole cluster is slow, not dead",
+        unit=Unit.RATE,
+    )
     block_checksums: bool = setting(
         False,
         "TLS already protects the way, and the length is always verified: a checksum of each range of 4 MiB or less costs "
@@ -45,11 +50,6 @@ class StoreConfig(NetworkConfig):
         30.0,
         "without a byte or an answer for this long a call fails: longer than a service's fail-over, shorter than patience",
         unit=Unit.DURATION,
-    )
-    slowest_rate: int = setting(
-        64 * 1024,
-        "an attempt gets stall_timeout plus its bytes at this rate: a link shared by a whole cluster is slow, not dead",
-        unit=Unit.RATE,
     )
     retry_attempts: int = setting(10, "with the delays below they fill the deadline; more only burdens a sick service")
     retry_first_delay: float = setting(

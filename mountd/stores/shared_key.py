@@ -6,7 +6,6 @@ does not count and `_` comes before digits and letters (metadata names hold unde
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Mapping
 
@@ -52,4 +51,4 @@ def string_to_sign(method: str, account: str, path: str, query: Mapping[str, str
 
 
 def signature(key: bytes, text: str) -> str:
-    return base64.b64encode(hmac.new(key, text.encode(), hashlib.sha256).digest()).decode()
+    return base64.b64encode(hmac.digest(key, text.encode(), "sha256")).decode()

@@ -1,7 +1,8 @@
-"""Ranged GETs of one version: through obstore where it is exact, through our REST client where it is not or has failed.
+"""Ranged GETs of one version: over sockets of our own where there is neither TLS nor a proxy, else through obstore where it is
+exact; through our REST client where neither can be or has failed.
 
 obstore costs a quarter of a millisecond a GET and hardly any GIL; it cannot name every key (empty and dot segments, control
-characters, a slash at an end) and its errors carry no code. So its failure is asked again once through REST, whose answer
+characters, a slash at an end) and its errors carry no code. So a failure is asked again once through REST, whose answer
 stands: bytes, or an error with its status, code and request id. A stall is known by the clock and is not asked again.
 Every answer's length and version are checked, whoever brought it. Synchronous, for pool threads.
 """
@@ -17,6 +18,7 @@ from obstore.store import AzureStore
 
 from mountd.errors import StoreError, StoreTimeout, Unavailable
 from mountd.stores.blob.endpoint import Endpoint
+from mountd.stores.blob.ranges import RangeClient
 from mountd.stores.blob.rest import Progress, RestClient
 from mountd.stores.config import NetworkConfig
 from mountd.stores.credentials import Signer
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 
 # Empty, `.` and `..` segments, a slash at either end, control characters: obstore refuses or changes these.
 _INEXACT = re.compile(r"^/|/$|//|(?:^|/)\.{1,2}(?:/|$)|[\x00-\x1f\x7f]")
-# The whole of one GET; the stall is what ends a bad one, and the caller's deadline a slow one.
-LONGEST_GET = timedelta(hours=1)
+# The whole of one GET at `slowest_rate`: a stall ends a bad one and the caller's deadline a slow one, but obstore's call cannot
+# be left, and a storage that sends a byte now and then would hold its thread for ever.
+LARGEST_GET = 8 << 20
 CHECKED = 4 << 20
 # Load balancers forget an idle connection after four minutes, without a word.
 IDLE_CONNECTION = timedelta(seconds=90)
@@ -47,7 +50,13 @@ class Objects:
         self._network = network
         self._rest = rest
         self._generation = signer.generation
-        self._store = self._opened()
+        self._store: AzureStore | None = None
+        plain = endpoint.scheme == "http" and not proxy_for(network, endpoint.scheme, endpoint.host)
+        self._ranges = RangeClient(endpoint, signer, network) if plain else None
+
+    def close(self) -> None:
+        if self._ranges is not None:
+            self._ranges.close()
 
     def _opened(self) -> AzureStore:
         network = self._network
@@ -55,7 +64,7 @@ class Objects:
             "allow_http": self._endpoint.scheme == "http",
             "connect_timeout": timedelta(seconds=network.connect_timeout),
             "read_timeout": timedelta(seconds=network.stall_timeout),
-            "timeout": LONGEST_GET,
+            "timeout": timedelta(seconds=network.stall_timeout + LARGEST_GET / network.slowest_rate),
             "pool_idle_timeout": IDLE_CONNECTION,
         }
         if proxy := proxy_for(network, self._endpoint.scheme, self._endpoint.host):
@@ -80,10 +89,16 @@ class Objects:
         )
 
     def read(self, version: Version, start: int, stop: int, progress: Progress) -> Buffer:
-        if exact_in_obstore(version.key) and not self._network.block_checksums:
-            self._signer.prepare()
-            if self._generation != self._signer.generation:
-                self._generation, self._store = self._signer.generation, self._opened()
+        if self._network.block_checksums:
+            return self._through_rest(version, start, stop, progress)
+        if self._ranges is not None:
+            data = self._ranges.read(version, start, stop, progress)
+            if len(data) == stop - start:
+                return data
+            view = memoryview(bytearray(stop - start))
+            view[: len(data)] = data
+            return self._rest_of(version, start, view, len(data), progress)
+        if exact_in_obstore(version.key):
             began = time.monotonic()
             try:
                 return self._through_obstore(version, start, stop)
@@ -95,6 +110,9 @@ class Objects:
         return self._through_rest(version, start, stop, progress)
 
     def _through_obstore(self, version: Version, start: int, stop: int) -> Buffer:
+        self._signer.prepare()
+        if self._store is None or self._generation != self._signer.generation:
+            self._generation, self._store = self._signer.generation, self._opened()
         quoted = f'"{version.etag}"'
         found = obstore.get(self._store, version.key, options={"range": (start, stop), "if_match": quoted})
         body = found.bytes()
@@ -104,10 +122,12 @@ class Objects:
         return memoryview(body)
 
     def _through_rest(self, version: Version, start: int, stop: int, progress: Progress) -> Buffer:
-        """Goes on from the byte it reached as long as each answer brings some; else raises with what there is."""
-        view = memoryview(bytearray(stop - start))
+        return self._rest_of(version, start, memoryview(bytearray(stop - start)), 0, progress)
+
+    def _rest_of(self, version: Version, start: int, view: memoryview, received: int, progress: Progress) -> Buffer:
+        """What is missing of `view` behind its first `received` bytes, through REST. Goes on from the byte it reached as long as
+        each answer brings some; else raises with what there is."""
         checked = self._network.block_checksums
-        received = 0
         try:
             while received < len(view):
                 # Only a whole answer can be compared, and the service sums 4 MiB at most.

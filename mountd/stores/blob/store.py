@@ -79,6 +79,7 @@ class BlobStore(BlobChanges):
     async def aclose(self) -> None:
         self._threads.close()
         self._rest.close()
+        self._objects.close()
         await trio.lowlevel.checkpoint()
 
 

@@ -1,5 +1,6 @@
 """A container to read, on Azurite and on the emulator, and a server that answers exactly what a test says."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -56,6 +57,7 @@ class Wire:
     answers: list[bytes | Callable[[bytes], bytes]] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
     stalled: list[socket.socket] = field(default_factory=list)
+    afterwards: Callable[[socket.socket], None] | None = None
 
     @property
     def definition(self) -> DatastoreDefinition:
@@ -96,6 +98,9 @@ class Wire:
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
             data = answer if isinstance(answer, bytes) else answer(head)
             connection.sendall(data)
+            if self.afterwards is not None:
+                with contextlib.suppress(OSError):
+                    self.afterwards(connection)
             if data.endswith(STALL):
                 self.stalled.append(connection)
             else:
