@@ -35,13 +35,15 @@ class Dataset:
     tree_folders: tuple[int, int] = (20, 10)
     tree_files: int = 50
     flat_files: int = 100_000
+    epoch_files: int = 4_000
+    epoch_size: int = 50 << 10
 
     @property
     def blobs(self) -> int:
         """How many there are."""
         outer, inner = self.tree_folders
         tree = outer * inner * self.tree_files
-        return len(self.large_files()) + self.small_files + tree + self.flat_files
+        return len(self.large_files()) + self.small_files + self.epoch_files + tree + self.flat_files
 
     def pattern(self) -> bytes:
         """What the large files repeat, the same in each run."""
@@ -55,10 +57,14 @@ class Dataset:
     def objects(self) -> Iterator[tuple[str, bytes]]:
         """Every other (key, bytes), the same in each run."""
         choose = random.Random(1)
-        noise = choose.randbytes(self.small_size * 2)
-        for number in range(self.small_files):
-            at = choose.randrange(self.small_size)
-            yield f"small/{number:05d}.bin", noise[at : at + self.small_size]
+        noise = choose.randbytes(max(self.small_size, self.epoch_size) * 2)
+        for pattern, files, size in (
+            ("small/%05d.bin", self.small_files, self.small_size),
+            ("epoch/%05d.bin", self.epoch_files, self.epoch_size),
+        ):
+            for number in range(files):
+                at = choose.randrange(size)
+                yield pattern % number, noise[at : at + size]
         for outer in range(self.tree_folders[0]):
             for inner in range(self.tree_folders[1]):
                 for number in range(self.tree_files):
@@ -78,7 +84,7 @@ class Dataset:
 FULL = Dataset()
 QUICK = Dataset(
     big_size=32 << 20, stream_size=4 << 20, parquet_size=4 << 20, small_files=320, small_size=20_000, tree_folders=(5, 4),
-    tree_files=10, flat_files=2_000,
+    tree_files=10, flat_files=2_000, epoch_files=150, epoch_size=5_000,
 )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mountd.sdk.client import Client
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -117,6 +119,16 @@ class Mount:
     path: Path
     pid: int
     requests: Callable[[], int | None]
+
+    @contextmanager
+    def ordered(self, paths: Sequence[str]) -> Iterator[None]:
+        """mountd is told in which order these paths will be read. RuntimeError where it could not do it."""
+        client = Client(str(self.path.parent / "socket"))
+        task = client.prefetch(paths)
+        yield
+        *_, task = client.follow(task.id)
+        if task.state != "done":
+            raise RuntimeError(f"the prefetch ended {task.state}: {task.error}")
 
 
 @contextmanager

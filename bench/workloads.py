@@ -7,6 +7,7 @@ here and for content by the test suite.
 import multiprocessing
 import os
 import random
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -221,3 +222,16 @@ def _row_groups(path: Path, choose: random.Random) -> int:
         return total
     finally:
         os.close(descriptor)
+
+
+def known_order(mount: Mount, *, skip: int) -> Figure:
+    """An epoch whose order the daemon was told: the median of open + whole read + close behind the first files."""
+    names = _names(mount.path / "epoch")
+    random.Random(2).shuffle(names)
+    times, total = [], 0
+    with mount.ordered(names):
+        for name in names:
+            begun = time.perf_counter()
+            total += _whole(name)
+            times.append(time.perf_counter() - begun)
+    return Figure(statistics.median(times[skip:] or times) * 1e3, total, {"files_a_second": len(names) / sum(times)})

@@ -26,6 +26,8 @@ SMALL = Dataset(
     tree_folders=(2, 1),
     tree_files=2,
     flat_files=2,
+    epoch_files=2,
+    epoch_size=10,
 )
 
 
