@@ -26,10 +26,12 @@ class CacheDirectory:
         self.path = directory
         self.extents = directory / "extents"
         self._lock = -1
+        self.trouble = ""  # why it could not be taken at first
         private_directory(directory, "cache")
         try:
             self.take()
         except (OSError, DirectoryUnsafe) as error:
+            self.trouble = str(error)
             log.warning("nothing can be kept in the cache directory %s: %s", directory, error)
 
     def take(self) -> None:

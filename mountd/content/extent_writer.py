@@ -36,12 +36,12 @@ from mountd.types import KiB
 log = logging.getLogger(__name__)
 
 UNCOPIED = 256 * KiB  # from here on bytes are written from where they are: a copy costs more than the padding
-REST = 10.0  # seconds without a write after one failed: a full disk is not asked again for each block
+SHORT_REST, LONG_REST = 1.0, 30.0  # seconds without a write after one failed, doubled from one failure to the next
 
 
 class ExtentWriter:
     """Mutable state: the file being written (`_number`, `_file`, its `_contents`, and `_pending`, which the index has not yet),
-    `_resting_until`, `trouble` (why nothing is written, while nothing is)."""
+    `_resting_until` and `_rest`, `trouble` (why nothing is written, while nothing is)."""
 
     def __init__(self, files: ExtentFiles, take: Callable[[], None]) -> None:
         self._files = files
@@ -52,6 +52,7 @@ class ExtentWriter:
         self._contents = Contents()
         self._pending: dict[tuple[int, int], Row] = {}
         self._resting_until = 0.0
+        self._rest = SHORT_REST
         self._refused = metrics.CACHE_FAILURES.labels("disk_full")
         self._failed = metrics.CACHE_FAILURES.labels("disk_write")
         self.trouble = ""
@@ -121,6 +122,7 @@ class ExtentWriter:
         self._files.index.add(self._number, self._pending.values())
         self._pending = {}
         self._files.grown(self._number, self._file.end)
+        self._rest = SHORT_REST
         if self.trouble:
             self.trouble = ""
             log.warning("the cache is written again: %s", self._files.directory)
@@ -247,7 +249,8 @@ class ExtentWriter:
         if not self.trouble:
             log.warning("nothing more is kept in the cache %s: %s; it is tried again", self._files.directory, why)
         self.trouble = why
-        self._resting_until = time.monotonic() + REST
+        self._resting_until = time.monotonic() + self._rest
+        self._rest = min(2 * self._rest, LONG_REST)
         counter.inc()
 
 

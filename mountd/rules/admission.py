@@ -1,6 +1,6 @@
 """Who is let into a full cache: what was wanted more often than what would leave for it, and is likely to be wanted again.
 
-How often each name was wanted of late is counted in a sketch (two rows of small counters; all are halved after four
+How often each name was wanted of late is counted in a sketch (two rows of small counters; all are halved after eight
 times the cache's bytes). A newcomer must beat what would leave by two: in a shuffled epoch over more than the cache holds all
 are equal, and whoever just arrived is one ahead; a cache that gave in to that would hold nothing until it is wanted again
 (hit rates: bench/eviction.py). Where the hits fell to a part of what they were, what the cache holds is out of date: whatever is
@@ -9,7 +9,7 @@ wanted a second time then gets in. Pure: no clock, no I/O.
 
 from collections.abc import Sequence
 
-AGE = 4  # times the cache's bytes that are wanted before counts are halved
+AGE = 8  # times the cache's bytes that are wanted before counts are halved
 AHEAD = 1  # a newcomer must be wanted more often than this beyond what would leave
 FELL = 0.4  # of the former hit rate: below, what is held is out of date
 SLOWLY = 8  # times the cache's bytes in which the former hit rate is forgotten, against once for the present one

@@ -290,6 +290,75 @@ async def test_a_newer_format_is_refused_and_left_as_it_is(directory, nursery):
     assert (directory / "format").read_text() == "mountd cache 3\n"
 
 
+async def test_an_older_mountds_cache_is_emptied_and_the_log_says_so(store, directory, caplog):
+    version = store.put("a", 900_000)
+    await with_content(directory, reading(store, version))
+    (directory / "format").write_text("mountd cache 1\n")
+    (directory / "extents" / "notes.txt").write_text("mine")
+    store.requests.clear()
+    assert await with_content(directory, reading(store, version)) == content_of("a", "1", 900_000)
+    assert len(store.requests) == 1
+    assert "older mountd's (mountd cache 1): 1 files removed" in caplog.text
+    assert (directory / "format").read_text() == "mountd cache 2\n"
+    assert (directory / "extents" / "notes.txt").read_text() == "mine"
+
+
+async def test_an_older_extent_in_our_directory_is_never_read(store, directory):
+    version = store.put("a", 900_000)
+    await with_content(directory, reading(store, version))
+    (file,) = extents(directory)
+    file.write_bytes(b"mountd extent 1\n" + file.read_bytes()[16:])
+    store.requests.clear()
+    assert await with_content(directory, reading(store, version)) == content_of("a", "1", 900_000)
+    assert len(store.requests) == 1
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_where_no_direct_writes_are_possible_the_cache_works_all_the_same(store, directory, monkeypatch, direct):
+    real, asked = os.open, []
+
+    def opened(path, flags, *more, **others):
+        asked.append(flags & os.O_DIRECT)
+        if flags & os.O_DIRECT and not direct:
+            raise OSError(22, "Invalid argument")
+        return real(path, flags, *more, **others)
+
+    monkeypatch.setattr(os, "open", opened)
+    versions = [store.put(f"{size}", size) for size in (1, 5_000, 300_000, 5 * MiB + 77)]
+
+    async def use(content):
+        return [await reading(store, version)(content) for version in versions]
+
+    expected = [content_of(version.key, "1", version.size) for version in versions]
+    assert await with_content(directory, use) == expected
+    store.requests.clear()
+    assert await with_content(directory, use) == expected
+    assert store.requests == []
+    assert any(asked)
+
+
+async def test_what_is_written_at_once_is_found_from_then_on(store, directory):
+    """Small blocks are gathered: a hundred files in far fewer writes."""
+    versions = [store.put(f"{number}", 3_000) for number in range(100)]
+
+    async def use(content):
+        writes = []
+        append = content._disk._writer.flush
+
+        def flush():
+            writes.append(content._disk._writer.pending)
+            append()
+
+        content._disk._writer.flush = flush
+        for version in versions:
+            await read_all(content, store, version)
+        await content.flush()
+        assert [content.held(store.identity, version).disk for version in versions] == [3_000] * 100
+        return sum(writes)
+
+    assert await with_content(directory, use) < 20
+
+
 KILLED = """
 import json, os, pathlib, signal, sys
 import trio

@@ -78,6 +78,8 @@ def test_a_new_set_of_files_gets_in():
     cache = Cache()
     cache.epochs(4, 400)
     cache.epochs(3, 400, first=1000)
+    assert cache.epochs(1, 400, first=1000) > 0.6
+    cache.epochs(3, 400, first=1000)
     assert cache.epochs(1, 400, first=1000) > 0.9
 
 
