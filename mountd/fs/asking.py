@@ -120,7 +120,20 @@ class Asking:
         if segment is None:
             return await self._marked(folder, name, at_once)
         question = (folder, name, now if at_once else None)
+        if not at_once and known is not None and known.version is not None and _is_asked_by_name(folder, mapped):
+            return await self._names.join(question, lambda: self._ask_file(folder, mapped, known, segment))
         return await self._names.join(question, lambda: self._ask(folder, mapped, name, segment))
+
+    async def _ask_file(self, folder: Directory, mapped: Mapped, known: Entry, segment: str) -> Entry:
+        """A file of a folder that is never listed anew, again: one request, as long as it is there. What else its name
+        may be by now is asked once it is not."""
+        assert known.version is not None
+        asked_at = trio.current_time()
+        try:
+            info = await mapped.source.reader.stat(known.version.key)
+        except NotFound:
+            return await self._ask(folder, mapped, known.name, segment)
+        return self._learn(folder, known.name, _known(info, asked_at))
 
     async def _ask_blob(self, folder: Directory, mapped: Mapped, known: Entry) -> Entry:
         """Whether a file is still what it was: one request, because every open of a close-to-open mapping pays it."""
@@ -146,8 +159,7 @@ class Asking:
         """Whether the folder was listed as a whole in place of one more question about a single name."""
         before = trio.current_time()
         size = None if folder.listing is None else len(folder.listing)
-        # A listing answers thousands of names a second while it is fresh; one nearly stale when it is there, too few.
-        if folder.large or (size is not None and folder.listed_in >= 0.9 * mapped.ttl):
+        if _is_asked_by_name(folder, mapped):
             return False
         if size is not None and size > PAGE and not folder.asked_on(name, before - mapped.ttl):
             folder.misses, folder.missed_at = 0, before  # a question now and then, here and there, is no walk
@@ -175,6 +187,12 @@ class Asking:
         entry = folder.learn(name, known)
         self.told.learned(entry, before, trio.current_time())
         return self._shown.learned(entry)
+
+
+def _is_asked_by_name(folder: Directory, mapped: Mapped) -> bool:
+    """Whether names are asked about one by one, however many: a listing answers thousands of names a second while it is
+    fresh; one nearly stale when it is there, too few."""
+    return folder.large or (folder.listing is not None and folder.listed_in >= 0.9 * mapped.ttl)
 
 
 class _Answers:

@@ -118,6 +118,36 @@ async def test_a_folder_whose_listing_takes_longer_than_its_ttl_is_asked_about_n
     assert "list d/" not in large_tree.requests()
 
 
+async def test_a_file_of_a_folder_that_is_listed_too_slowly_costs_one_request(autojump_clock, large_tree):
+    large_tree.asked.delay = 1.0
+    await large_tree.names("/d")
+    await trio.sleep(10.5)
+    large_tree.asked.delay = 0.0
+    folder = await large_tree.inode("d")
+    large_tree.requests()
+    for number in range(50):
+        await large_tree.fs.lookup(folder, b"%d" % number)
+    assert large_tree.requests() == [f"stat d/{number}" for number in range(50)]
+    await large_tree.store.delete("d/7")
+    await large_tree.put("d/7/inside", b"x")
+    await trio.sleep(10.5)
+    assert (await large_tree.fs.lookup(folder, b"7")).mode & 0o40000, "a file that became a folder is found as one"
+
+
+async def test_a_file_of_a_folder_too_large_to_list_costs_two_requests_once(autojump_clock, monkeypatch):
+    monkeypatch.setattr("mountd.fs.asking.PAGE", 10)
+    tree = Tree()
+    for number in range(50):
+        await tree.put(f"d/{number}", b"1")
+    folder = await tree.inode("d")
+    for _ in range(2):
+        tree.requests()
+        for number in range(20):
+            await tree.fs.lookup(folder, b"%d" % number)
+        await trio.sleep(10.5)
+    assert [request for request in tree.requests() if request.startswith("list d/")] == []
+
+
 async def test_a_credential_that_may_not_list_still_reads_known_names(autojump_clock):
     tree = Tree()
     for number in range(6):
