@@ -13,6 +13,10 @@ import trio
 
 from mountd.stores.config import StoreConfig
 
+LONGEST_ASKED = 600.0
+"""Seconds of a Retry-After that are kept. A service asks for seconds or minutes; a date in a header and a clock that is wrong can
+make a day of it, and a datastore that lives would be refused to everybody for all of that."""
+
 
 class State(Enum):
     CLOSED = auto()
@@ -112,5 +116,5 @@ class Breaker:
 
     def _schedule(self, now: float, delay: float, retry_after: float) -> None:
         self._delay = delay
-        self.next_trial = now + max(delay, retry_after)
+        self.next_trial = now + max(delay, min(retry_after, LONGEST_ASKED))
         self.changed.unpark_all()

@@ -4,11 +4,12 @@ exact; through our REST client where neither can be or has failed.
 obstore costs a quarter of a millisecond a GET and hardly any GIL; it cannot name every key (empty and dot segments, control
 characters, a slash at an end) and its errors carry no code. So a failure is asked again once through REST, whose answer
 stands: bytes, or an error with its status, code and request id. A stall is known by the clock and is not asked again.
-Every answer's length and version are checked, whoever brought it. Synchronous, for pool threads.
+Every answer's length and version are checked, whoever brought it. `read` is synchronous, for pool threads.
 """
 
 import re
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,9 @@ from mountd.errors import StoreError, StoreTimeout, Unavailable
 from mountd.stores.blob.endpoint import Endpoint
 from mountd.stores.blob.ranges import RangeClient
 from mountd.stores.blob.rest import Progress, RestClient
+from mountd.stores.blob.watched import Watched, WatchedRanges
 from mountd.stores.config import NetworkConfig
-from mountd.stores.credentials import Signer
+from mountd.stores.credentials import BearerSigner, Signer
 from mountd.stores.network import authorities, proxy_for
 from mountd.types import Buffer, Version
 
@@ -53,8 +55,17 @@ class Objects:
         self._store: AzureStore | None = None
         plain = endpoint.scheme == "http" and not proxy_for(network, endpoint.scheme, endpoint.host)
         self._ranges = RangeClient(endpoint, signer, network) if plain else None
+        # A token may have to be fetched first: that is a thread's.
+        quick = not (network.block_checksums or isinstance(signer, BearerSigner))
+        self._watched = WatchedRanges(self._ranges) if self._ranges is not None and quick else None
+
+    def begin(self, version: Version, start: int, stop: int, landed: Callable[[Buffer | None], None]) -> Watched | None:
+        """Asks now, on trio's thread; None: `read` it in another. `landed` is given the bytes, or None: `read` it after all."""
+        return self._watched.begin(version, start, stop, landed) if self._watched is not None else None
 
     def close(self) -> None:
+        if self._watched is not None:
+            self._watched.close()
         if self._ranges is not None:
             self._ranges.close()
 

@@ -31,15 +31,20 @@ IDLE_SECONDS = 90.0  # load balancers forget an idle connection after four minut
 HTTP_PORT = 80
 
 
+Wanted = tuple[bytes, bytes, int]
+"""What an answer must say: its Content-Range, ETag and length."""
+
+
 class Connection:
     """One connection, and when it was last of use."""
 
-    __slots__ = ("idle_since", "socket", "used")
+    __slots__ = ("idle_since", "socket", "used", "wakes_at")
 
     def __init__(self, opened: socket.socket) -> None:
         self.socket = opened
         self.used = False
         self.idle_since = 0.0
+        self.wakes_at = 1  # bytes there, before who waits is woken (SO_RCVLOWAT)
 
 
 class RangeClient:
@@ -66,10 +71,9 @@ class RangeClient:
     def read(self, version: Version, start: int, stop: int, progress: Callable[[], None]) -> Buffer:
         """The version's bytes [start, stop), as far as they came. Fewer than all: the answer was another or was cut short, and is
         worth asking for once more. Raises StoreTimeout, with what came, where nothing came for too long."""
-        request = self._request(version, start, stop)
-        wanted = f"bytes {start}-{stop - 1}/{version.size}".encode(), f'"{version.etag}"'.encode(), stop - start
+        request, wanted = self.request(version, start, stop)
         while True:
-            connection = self._connection()
+            connection = self.idle() or self._connected()
             if connection is None:
                 return b""
             answer = Answer(connection, wanted, progress)
@@ -83,14 +87,15 @@ class RangeClient:
                 answer.whole = False
             finally:
                 if answer.whole:
-                    self._keep(connection)
+                    self.keep(connection, answer.head)
                 else:
                     connection.socket.close()
             if answer.head or not connection.used:
                 return answer.body
             # It was idle and the other side has closed it meanwhile: that says nothing about the next one.
 
-    def _request(self, version: Version, start: int, stop: int) -> bytes:
+    def request(self, version: Version, start: int, stop: int) -> tuple[bytes, Wanted]:
+        """What to send, and what the answer must say."""
         headers = {
             "x-ms-version": API_VERSION,
             "x-ms-client-request-id": f"{self._client}-{next(self._numbers)}",
@@ -102,10 +107,11 @@ class RangeClient:
         self._signer.sign(outgoing)
         lines = [f"GET {outgoing.target} HTTP/1.1", f"Host: {self._host}"]
         lines += [f"{name}: {value}" for name, value in outgoing.headers.items()]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        wanted = f"bytes {start}-{stop - 1}/{version.size}".encode(), f'"{version.etag}"'.encode(), stop - start
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), wanted
 
-    def _connection(self) -> Connection | None:
-        """One that is idle, the one used last; else a new one. None: it cannot be had."""
+    def idle(self) -> Connection | None:
+        """A connection that nobody uses: the one used last."""
         oldest = time.monotonic() - IDLE_SECONDS
         try:
             while True:
@@ -114,7 +120,7 @@ class RangeClient:
                     return connection
                 connection.socket.close()
         except IndexError:
-            return self._connected()
+            return None
 
     def _connected(self) -> Connection | None:
         port = self._endpoint.port or HTTP_PORT
@@ -133,7 +139,11 @@ class RangeClient:
             opened.setsockopt(*option)
         return Connection(opened)
 
-    def _keep(self, connection: Connection) -> None:
+    def keep(self, connection: Connection, head: bytes) -> None:
+        """It is idle again, all of an answer was taken; closed, where the answer's head says so."""
+        if b"\r\nconnection: close" in head.lower():
+            connection.socket.close()
+            return
         connection.used = True
         connection.idle_since = time.monotonic()
         self._idle.append(connection)
@@ -147,7 +157,7 @@ class Answer:
 
     __slots__ = ("_progress", "_socket", "_wanted", "body", "head", "whole")
 
-    def __init__(self, connection: Connection, wanted: tuple[bytes, bytes, int], progress: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, wanted: Wanted, progress: Callable[[], None]) -> None:
         self._socket = connection.socket
         self._wanted = wanted
         self._progress = progress
@@ -157,14 +167,14 @@ class Answer:
 
     def receive(self, request: bytes) -> None:
         self._socket.sendall(request)
-        if not self._receive_head() or not _is_answer(self.head, self._wanted):
+        if not self._receive_head() or not is_answer(self.head, self._wanted):
             return
         size = self._wanted[2]
         # All of it in one call, into memory that nobody has cleared before: to clear 2 MiB takes as long as to copy them.
         self.body = self._socket.recv(size, socket.MSG_WAITALL)
         if len(self.body) < size:
             self._receive_slowly(size)
-        self.whole = len(self.body) == size and b"\r\nconnection: close" not in self.head.lower()
+        self.whole = len(self.body) == size
 
     def _receive_head(self) -> bool:
         """Exactly the head: looked at before it is taken, so that the body begins with the next byte."""
@@ -194,7 +204,7 @@ class Answer:
             self.body = view[:received].toreadonly()
 
 
-def _is_answer(head: bytes, wanted: tuple[bytes, bytes, int]) -> bool:
+def is_answer(head: bytes, wanted: Wanted) -> bool:
     """Whether this is the head of exactly what was asked for."""
     status, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     if not status.startswith(b"HTTP/1.1 206"):

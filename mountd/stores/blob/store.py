@@ -68,9 +68,19 @@ class BlobStore(BlobChanges):
     def begin(self, version: Version, start: int, stop: int, landed: Landed, listener: Listener) -> Leavable:
         """reading.DirectRaw."""
         heard = Hearing(listener)
-        heard.job = self._threads.give(
-            lambda: self._objects.read(version, start, stop, heard), lambda job: landed(job.value, job.error)
-        )
+
+        def in_thread() -> Job[Buffer]:
+            return self._threads.give(
+                lambda: self._objects.read(version, start, stop, heard), lambda job: landed(job.value, job.error)
+            )
+
+        def came(data: Buffer | None) -> None:
+            if data is None:
+                heard.asked = in_thread()
+            else:
+                landed(data, None)
+
+        heard.asked = self._objects.begin(version, start, stop, came) or in_thread()
         return heard
 
     def list(self, prefix: str, *, recursive: bool = False, page_size: int = PAGE_LIMIT) -> AsyncIterator[ListPage]:
@@ -86,18 +96,18 @@ class BlobStore(BlobChanges):
 class Hearing:
     """What a read's thread tells as bytes come, and is told: that nobody waits any more."""
 
-    __slots__ = ("_listener", "_token", "job", "left")
+    __slots__ = ("_listener", "_token", "asked", "left")
 
     def __init__(self, listener: Listener | None) -> None:
         self._listener = listener
         self._token = trio.lowlevel.current_trio_token()
-        self.job: Job[Buffer] | None = None
+        self.asked: Leavable | None = None
         self.left = False
 
     def leave(self) -> None:
         self.left = True
-        if self.job is not None:
-            self.job.leave()
+        if self.asked is not None:
+            self.asked.leave()
 
     def __call__(self) -> None:
         """From the thread. A storage that sends a byte now and then would hold it long after its caller has left."""

@@ -96,6 +96,21 @@ async def test_a_retry_after_beyond_the_deadline_is_told_at_once(autojump_clock:
     assert len(raw.requests) == 1
 
 
+async def test_a_retry_after_of_a_day_is_not_kept_for_a_day(autojump_clock: trio.testing.MockClock) -> None:
+    raw = FaultyStore(failing(lambda: busy(86_400.0)))
+    await filled(raw)
+    store = live(raw)
+    with pytest.raises(Throttled):
+        await store.stat("file")
+    raw.behave = well
+    await trio.sleep(590)
+    with pytest.raises(Unavailable):
+        await store.stat("file")
+    await trio.sleep(20)
+    await store.stat("file")
+    assert len(raw.requests) == 2
+
+
 async def test_a_lost_answer_to_a_change_is_not_sent_again(autojump_clock: trio.testing.MockClock) -> None:
     """SEMANTICS 20: it is looked up by who asked; doing it twice could undo somebody else's change."""
     raw = FaultyStore(failing_once(down))
