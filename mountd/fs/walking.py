@@ -61,6 +61,7 @@ class Walk:
     async def _pull(self) -> None:
         """One page. Whatever interrupts it ends the walk: a page lost half way would be a folder with names missing."""
         over, self.over = self.over, True
+        began = trio.current_time()
         try:
             page = await anext(self._pages, None)
         except BaseException:
@@ -71,7 +72,7 @@ class Walk:
             return
         self.over = over
         self._take(page)
-        self._asked_at = trio.current_time()  # from now on the store may be asking for the page after this
+        self._asked_at = began  # a storage asks ahead: for the page after this one as soon as this one was here
         self._tidy()
 
     def _take(self, page: ListPage) -> None:

@@ -82,3 +82,43 @@ async def test_a_page_whose_reader_left_while_it_was_parsed_is_not_passed_over(m
     go_on.set()
     assert await rest_of(pages) == ["1", "2", "3"]
     pool.close()
+
+
+async def test_the_next_page_is_asked_for_before_this_one_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    service, pool = Service(), ThreadPool("test", 4)
+    asked = [threading.Event() for _ in range(PAGES)]
+    send = service.send
+
+    def seen(request: Request) -> Answer:
+        asked[int(request.query.get("marker", "0"))].set()
+        return send(request)
+
+    def parsed(body: bytes) -> ListPage:
+        page = parse_page(body)
+        behind = int(page.keys[0]) + 1
+        assert behind == PAGES or asked[behind].wait(10), (
+            "parsing waits for the request, which must not wait for parsing"
+        )
+        return page
+
+    monkeypatch.setattr(service, "send", seen)
+    monkeypatch.setattr(listing, "parse_page", parsed)
+    assert await rest_of(listed(service, pool)) == ["0", "1", "2", "3"]
+    pool.close()
+
+
+async def test_no_more_than_one_page_is_asked_for_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    service, pool = Service(), ThreadPool("test", 4)
+    asked: list[str] = []
+    send = service.send
+
+    def seen(request: Request) -> Answer:
+        asked.append(request.query.get("marker", "0"))
+        return send(request)
+
+    monkeypatch.setattr(service, "send", seen)
+    pages = listed(service, pool)
+    await pages.__anext__()
+    await pages.__anext__()
+    assert set(asked) <= {"0", "1", "2"}
+    pool.close()
