@@ -43,7 +43,8 @@ def tune(place: str, config: MountConfig) -> dict[str, int]:
                     _set(accepted, name, config.congestion_threshold, str(mount.connection), folder)
         except OSError as error:
             log.info(
-                "fusectl is not to be had here (%s): the kernel queues at most 12 reads of this mount", error.strerror
+                "fusectl is not to be had here (%s): the kernel keeps max_background at 12 and congestion_threshold at 9",
+                error.strerror,
             )
     return accepted
 
@@ -80,13 +81,26 @@ def _call(number: int, *arguments: int | bytes | None) -> int:
 
 
 def _set(accepted: dict[str, int], name: str, value: int, folder: str, root: int | None = None) -> None:
+    path = f"{folder}/{name}"
     try:
-        file = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=root)
+        file = os.open(path, os.O_WRONLY | os.O_CLOEXEC, dir_fd=root)
         try:
             os.write(file, str(value).encode())
         finally:
             os.close(file)
     except OSError as error:
-        log.info("the kernel keeps its own %s for this mount: %s", name, error.strerror)
+        log.info("the kernel keeps %s at %s for this mount, not %d: %s", name, _kept(path, root), value, error.strerror)
     else:
         accepted[name] = value
+
+
+def _kept(path: str, root: int | None) -> str:
+    """What a limit is that could not be set."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=root)
+    except OSError:
+        return "its own value"
+    try:
+        return os.read(file, 100).decode().strip()
+    finally:
+        os.close(file)
