@@ -57,7 +57,7 @@ class Pace:
     """How fast may be written: what a part of the processors can do, by the cost that was measured. Where writing is dear, less
     is kept; where the daemon has nothing else to do, more. Mutable: `cost`, `_part`, and when it was looked at."""
 
-    BUSY_PART, IDLE_PART = 0.02, 0.1  # of the processors may write, while the daemon is busy, and while it is not
+    BUSY_PART, IDLE_PART = 0.03, 0.1  # of the processors may write, while the daemon is busy, and while it is not
     BUSY = 0.35  # of the processors in use by the daemon: readers take the rest of them
     LOOK = 0.25  # seconds
 
