@@ -39,7 +39,8 @@ class Kept:
 
 
 class Keeping:
-    """Mutable state: `bytes` kept, `_flying` requests of it, `_files` by shelf; `heard` is called when there may be room again."""
+    """Mutable state: `bytes` kept, `_flying` requests of it, `_files` by shelf; `_refused`, more than may be
+    queued was asked for; `heard` is called when there may be room again."""
 
     def __init__(self, tier: MemoryTier, transfers: Transfers) -> None:
         self._tier = tier
@@ -47,6 +48,7 @@ class Keeping:
         self._limit = tier.budget.limit // PART
         self._files: dict[Shelf, Kept] = {}
         self._flying = 0
+        self._refused = False
         self.bytes = 0
         self.heard: Callable[[], None] = lambda: None
 
@@ -60,7 +62,8 @@ class Keeping:
             kept.holders += 1
             return kept
         size = min(version.size, HEAD)
-        if self._flying >= QUEUED or (self.bytes and self.bytes + size > self._limit):
+        self._refused = self._flying >= QUEUED
+        if self._refused or (self.bytes and self.bytes + size > self._limit):
             shelf.room.tidy(shelf)
             return None
         new = [
@@ -97,5 +100,6 @@ class Keeping:
 
     def landed(self) -> None:
         self._flying -= 1
-        if self._flying == QUEUED // 2:
+        if self._refused and self._flying <= QUEUED // 2:
+            self._refused = False
             self.heard()

@@ -134,3 +134,16 @@ async def test_a_replaced_file_is_forgotten_though_it_is_kept(autojump_clock, co
     content.let_go(kept, unread=True)
     assert content.usage().memory_bytes == 0
     assert content._keeping.bytes == 0
+
+
+async def test_room_is_told_though_some_that_were_queued_were_let_go(autojump_clock, nursery, store):
+    content = BlockContent(CacheConfig(memory=64 * MiB), nursery)
+    heard = []
+    content.on_room(lambda: heard.append(len(store.requests)))
+    store.gate = trio.Event()
+    taken = [content.keep(source_of(store), version) for version in put(store, 200, 10 * KiB)]
+    for kept in taken[: QUEUED // 2 + 5]:
+        content.let_go(kept, unread=False)
+    store.gate.set()
+    await trio.sleep(1)
+    assert heard
