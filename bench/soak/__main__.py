@@ -29,7 +29,7 @@ from bench.surroundings import RESULTS, surroundings
 RESULT = RESULTS / "soak-latest.json"
 GRACE = 90.0
 """A reader that has not ended so long after its time is stuck: three deadlines."""
-IDLE = 8.0
+SETTLED, IDLE = 6.0, 4.0
 CONFIGURATION = f"""
 cache: {{memory: {MEMORY_BUDGET}, disk: 96MiB}}  # less than there is to read: eviction all the time
 stores: {{stall_timeout: 3s, block_checksums: true}}  # a corrupted byte must be noticed
@@ -188,7 +188,7 @@ def _ended(working: Sequence[Any]) -> list[str]:
 def _idle(control: ControlUrl, node: Node) -> list[str]:
     """An idle mount sends no request at all, once what was being fetched ahead has come."""
     control.set_faults([])
-    time.sleep(IDLE)
+    time.sleep(SETTLED)
     control.forget_traffic()
     time.sleep(IDLE)
     node.sample()
