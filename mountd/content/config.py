@@ -33,7 +33,7 @@ class CacheConfig:
         0,
         "Bytes a second written to the disk tier, at most; what comes faster is kept later, if it is still in memory, or not. 0:"
         " what a tenth of the processors can write while the daemon has little else to do, and three hundredths while it is busy,"
-        " by what writing costs here (0.14 s of one a GB in large pieces, 0.4 in pieces of 128 KiB): random reads lose nothing to it.",
+        " by what writing costs here (0.14 s of one a GB in large pieces, 0.4 in pieces of 128 KiB).",
         unit=Unit.RATE,
     )
     prefetch: bool = setting(
