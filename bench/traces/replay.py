@@ -1,7 +1,8 @@
 """One trace played again: on the real content room over a simulated network, or on a mounted file.
 
 Simulated, most figures are the same within a few percent each time (trio draws who runs first): the clock is virtual, and the
-rules are what is measured. `limit` is what the bytes allow: the reader's own work, one first byte, and what was asked at all the bandwidth there is. `alone` is the other end:
+rules are what is measured. `limit` is what the bytes allow: the reader's own work, one first byte, and what was asked at all
+the bandwidth there is. `alone` is the other end:
 every read waits for exactly its own bytes in one request.
 """
 
