@@ -54,6 +54,11 @@ class Signer(Protocol):
     @property
     def generation(self) -> int: ...
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether `sign` would ask nobody now, and so return at once."""
+        ...
+
     def sign(self, request: Outgoing) -> None:
         """Makes it acceptable to the service. May ask a token service: AccessDenied, Unavailable."""
         ...
@@ -73,6 +78,7 @@ class Signer(Protocol):
 
 class AnonymousSigner:
     anonymous = True
+    at_hand: bool = True
     expires: float | None = None
 
     @property
@@ -138,6 +144,10 @@ class BearerSigner(AnonymousSigner):
     @property
     def generation(self) -> int:
         return self._tokens.generation
+
+    @property
+    def at_hand(self) -> bool:  # type: ignore[override]  # the others' never changes
+        return self._tokens.at_hand
 
     def sign(self, request: Outgoing) -> None:
         request.headers["Authorization"] = f"Bearer {self._tokens.current().value.reveal()}"

@@ -13,6 +13,15 @@ class Listener(Protocol):
     def progress_kept(self) -> None: ...
 
 
+class _Nobody:
+    def progress_made(self) -> None:
+        """Nobody has a deadline to move on."""
+
+    def progress_kept(self) -> None:
+        """As above."""
+
+
+NOBODY: Listener = _Nobody()
 LISTENER: ContextVar[Listener | None] = ContextVar("mountd_store_progress", default=None)
 
 

@@ -67,6 +67,12 @@ class TokenSource:
         self._failures = 0
         self.generation = 0
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether `current` has one to give without asking."""
+        token = self._token
+        return token is not None and token.good(self._clock())
+
     def current(self) -> Token:
         """While one thread renews it, the others go on with the old one as long as that is valid; without one they wait,
         and share its failure instead of asking one after the other."""

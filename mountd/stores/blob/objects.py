@@ -1,15 +1,14 @@
-"""Ranged GETs of one version: over sockets of our own where there is neither TLS nor a proxy, else through obstore where it is
-exact; through our REST client where neither can be or has failed.
+"""Ranged GETs of one version in a thread: what the loop's own connections leave to one (connections.Connections): large ranges
+through TLS, proxies, checksums. Through obstore where it is exact, through our REST client where it is not or has failed.
 
-obstore costs a quarter of a millisecond a GET and hardly any GIL; it cannot name every key (empty and dot segments, control
+obstore deciphers on as many cores as there are, without the interpreter; it cannot name every key (empty and dot segments, control
 characters, a slash at an end) and its errors carry no code. So a failure is asked again once through REST, whose answer
 stands: bytes, or an error with its status, code and request id. A stall is known by the clock and is not asked again.
-Every answer's length and version are checked, whoever brought it. `read` is synchronous, for pool threads.
+Every answer's length and version are checked, whoever brought it. Synchronous, for pool threads.
 """
 
 import re
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -19,11 +18,9 @@ from obstore.store import AzureStore
 
 from mountd.errors import StoreError, StoreTimeout, Unavailable
 from mountd.stores.blob.endpoint import Endpoint
-from mountd.stores.blob.ranges import RangeClient
 from mountd.stores.blob.rest import Progress, RestClient
-from mountd.stores.blob.watched import Watched, WatchedRanges
 from mountd.stores.config import NetworkConfig
-from mountd.stores.credentials import BearerSigner, Signer
+from mountd.stores.credentials import Signer
 from mountd.stores.network import authorities, proxy_for
 from mountd.types import Buffer, Version
 
@@ -53,21 +50,6 @@ class Objects:
         self._rest = rest
         self._generation = signer.generation
         self._store: AzureStore | None = None
-        plain = endpoint.scheme == "http" and not proxy_for(network, endpoint.scheme, endpoint.host)
-        self._ranges = RangeClient(endpoint, signer, network) if plain else None
-        # A token may have to be fetched first: that is a thread's.
-        quick = not (network.block_checksums or isinstance(signer, BearerSigner))
-        self._watched = WatchedRanges(self._ranges) if self._ranges is not None and quick else None
-
-    def begin(self, version: Version, start: int, stop: int, landed: Callable[[Buffer | None], None]) -> Watched | None:
-        """Asks now, on trio's thread; None: `read` it in another. `landed` is given the bytes, or None: `read` it after all."""
-        return self._watched.begin(version, start, stop, landed) if self._watched is not None else None
-
-    def close(self) -> None:
-        if self._watched is not None:
-            self._watched.close()
-        if self._ranges is not None:
-            self._ranges.close()
 
     def _opened(self) -> AzureStore:
         network = self._network
@@ -100,16 +82,7 @@ class Objects:
         )
 
     def read(self, version: Version, start: int, stop: int, progress: Progress) -> Buffer:
-        if self._network.block_checksums:
-            return self._through_rest(version, start, stop, progress)
-        if self._ranges is not None:
-            data = self._ranges.read(version, start, stop, progress)
-            if len(data) == stop - start:
-                return data
-            view = memoryview(bytearray(stop - start))
-            view[: len(data)] = data
-            return self._rest_of(version, start, view, len(data), progress)
-        if exact_in_obstore(version.key):
+        if exact_in_obstore(version.key) and not self._network.block_checksums:
             began = time.monotonic()
             try:
                 return self._through_obstore(version, start, stop)
@@ -133,11 +106,9 @@ class Objects:
         return memoryview(body)
 
     def _through_rest(self, version: Version, start: int, stop: int, progress: Progress) -> Buffer:
-        return self._rest_of(version, start, memoryview(bytearray(stop - start)), 0, progress)
-
-    def _rest_of(self, version: Version, start: int, view: memoryview, received: int, progress: Progress) -> Buffer:
-        """What is missing of `view` behind its first `received` bytes, through REST. Goes on from the byte it reached as long as
-        each answer brings some; else raises with what there is."""
+        """Goes on from the byte it reached as long as each answer brings some; else raises with what there is."""
+        view = memoryview(bytearray(stop - start))
+        received = 0
         checked = self._network.block_checksums
         try:
             while received < len(view):

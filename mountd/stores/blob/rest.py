@@ -118,7 +118,7 @@ class RestClient:
         try:
             return Answer(response.status, response.headers, response.read())
         except (lost.HTTPError, OSError) as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
         finally:
             response.release_conn()
 
@@ -153,7 +153,7 @@ class RestClient:
                 progress()
         except (lost.HTTPError, OSError) as error:
             if not received:
-                raise self._translated(error) from error
+                raise self.translated(error) from error
         finally:
             if received == len(buffer):
                 response.release_conn()
@@ -198,7 +198,7 @@ class RestClient:
                 decode_content=False,
             )
         except (lost.HTTPError, OSError) as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
     def _refusal(self, request: Request, response: Response) -> StoreError:
         body = b""
@@ -208,17 +208,24 @@ class RestClient:
             response.close()  # status and headers say enough
         finally:
             response.release_conn()
+        if_absent = request.headers.get("If-None-Match", "") == "*"
+        return self.refusal(request.key or "", response.status, response.headers, body, if_absent=if_absent)
+
+    def refusal(
+        self, key: str, status: int, headers: Mapping[str, str], body: bytes, *, if_absent: bool = False
+    ) -> StoreError:
+        """What an answer means that is no success."""
         found = _CODE.search(body)
         asked = Asked(
             place=str(self.endpoint),
-            key=request.key or "",
+            key=key,
             anonymous=self.signer.anonymous,
             expires=self.signer.expires,
-            if_absent=request.headers.get("If-None-Match", "") == "*",
+            if_absent=if_absent,
         )
-        return refusal(response.status, response.headers, asked, found.group(1).decode() if found else "")
+        return refusal(status, headers, asked, found.group(1).decode() if found else "")
 
-    def _translated(self, error: Exception) -> StoreError:
+    def translated(self, error: Exception) -> StoreError:
         """What the network did, by type. The library's texts are left out: they quote whole request targets, SAS included."""
         place = self.endpoint.service
         cause = error.__cause__

@@ -1,4 +1,5 @@
-"""One container of Azure Blob Storage as a raw store: each call is one hop to the pool's threads and one request.
+"""One container of Azure Blob Storage as a raw store: each call is one hop to the pool's threads and one request; but a read
+that is begun without a task is one request of the loop's own connections.
 
 Retries, deadlines and concurrency limits are around it (stores/live.py); it remembers nothing between calls.
 """
@@ -10,6 +11,7 @@ import trio
 from mountd.definitions import DatastoreDefinition
 from mountd.errors import Unavailable
 from mountd.stores import progress
+from mountd.stores.blob.connections import Connections
 from mountd.stores.blob.endpoint import endpoint_of
 from mountd.stores.blob.headers import object_info
 from mountd.stores.blob.listing import PAGE_LIMIT, Listing
@@ -21,6 +23,7 @@ from mountd.stores.config import NetworkConfig, StoreConfig
 from mountd.stores.credentials import signer_for
 from mountd.stores.generations import Landed, Leavable
 from mountd.stores.interface import Capabilities
+from mountd.stores.network import proxy_for
 from mountd.stores.progress import Listener
 from mountd.types import Buffer, ListPage, ObjectInfo, StoreIdentity, Version
 
@@ -42,6 +45,8 @@ class BlobStore(BlobChanges):
         rest = RestClient(self._endpoint, signer, network, threads)
         super().__init__(rest, pool, checksums=network.block_checksums)
         self._objects = Objects(self._endpoint, signer, network, rest)
+        usable = not (network.block_checksums or proxy_for(network, self._endpoint.scheme, self._endpoint.host))
+        self._connections = Connections(rest, network, pool, self._in_thread, usable=usable)
 
     def __repr__(self) -> str:
         return f"BlobStore({self._endpoint})"
@@ -59,59 +64,52 @@ class BlobStore(BlobChanges):
         return object_info(key, answer.headers)
 
     async def read(self, version: Version, start: int, stop: int) -> Buffer:
-        heard = Hearing(progress.LISTENER.get())
+        heard = Hearing(progress.LISTENER.get() or progress.NOBODY)
         try:
             return await self._threads.run(lambda: self._objects.read(version, start, stop, heard))
         finally:
             heard.leave()
 
     def begin(self, version: Version, start: int, stop: int, landed: Landed, listener: Listener) -> Leavable:
-        """reading.DirectRaw."""
+        """generations.DirectRaw."""
+        way = self._connections.begin if self._connections.take(stop - start) else self._in_thread
+        return way(version, start, stop, landed, listener)
+
+    def _in_thread(self, version: Version, start: int, stop: int, landed: Landed, listener: Listener) -> Leavable:
         heard = Hearing(listener)
-
-        def in_thread() -> Job[Buffer]:
-            return self._threads.give(
-                lambda: self._objects.read(version, start, stop, heard), lambda job: landed(job.value, job.error)
-            )
-
-        def came(data: Buffer | None) -> None:
-            if data is None:
-                heard.asked = in_thread()
-            else:
-                landed(data, None)
-
-        heard.asked = self._objects.begin(version, start, stop, came) or in_thread()
+        heard.job = self._threads.give(
+            lambda: self._objects.read(version, start, stop, heard), lambda job: landed(job.value, job.error)
+        )
         return heard
 
     def list(self, prefix: str, *, recursive: bool = False, page_size: int = PAGE_LIMIT) -> AsyncIterator[ListPage]:
         return Listing(self._rest, self._threads, prefix, recursive=recursive, page_size=page_size)
 
     async def aclose(self) -> None:
+        self._connections.close()
         self._threads.close()
         self._rest.close()
-        self._objects.close()
         await trio.lowlevel.checkpoint()
 
 
 class Hearing:
     """What a read's thread tells as bytes come, and is told: that nobody waits any more."""
 
-    __slots__ = ("_listener", "_token", "asked", "left")
+    __slots__ = ("_listener", "_token", "job", "left")
 
-    def __init__(self, listener: Listener | None) -> None:
+    def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._token = trio.lowlevel.current_trio_token()
-        self.asked: Leavable | None = None
+        self.job: Job[Buffer] | None = None
         self.left = False
 
     def leave(self) -> None:
         self.left = True
-        if self.asked is not None:
-            self.asked.leave()
+        if self.job is not None:
+            self.job.leave()
 
     def __call__(self) -> None:
         """From the thread. A storage that sends a byte now and then would hold it long after its caller has left."""
         if self.left:
             raise Unavailable("Nobody waits for these bytes any more.")
-        if self._listener is not None:
-            self._token.run_sync_soon(self._listener.progress_made, idempotent=True)
+        self._token.run_sync_soon(self._listener.progress_made, idempotent=True)
