@@ -24,6 +24,7 @@ from mountd.content.cache_directory import CacheDirectory
 from mountd.content.config import CacheConfig
 from mountd.content.direct_io import opened, read_at
 from mountd.content.disk_index import DiskIndex, Run, grain_name
+from mountd.content.disk_pace import DiskPace
 from mountd.content.disk_threads import DiskThreads
 from mountd.content.extent_files import ExtentFiles
 from mountd.content.extent_writer import ExtentWriter, read_records
@@ -40,57 +41,20 @@ QUEUE = 8 * MiB  # bytes waiting to be written, at most: a part of the memory bu
 INDEX_WAIT = (
     0.5  # seconds after the start in which a miss waits for the index: it would cost a request that was paid for
 )
-CATCH_UP = 0.25  # seconds between two looks at what was declined
+CATCH_UP = 0.1  # seconds between two looks at what was declined
 LATER = 4096  # blocks remembered as declined, by their place, not their bytes
 CLOSING = 5.0  # seconds: what a stuck disk does not take by then is not kept
-GATHER = 0.05  # seconds that small blocks wait for others to be written with
+GATHER = 0.05  # seconds that blocks wait for others to be written with
 READERS = (
     8  # threads reading at once: 4 of them have all that a node's disk gives (1.0 GB/s here), and each holds a buffer
 )
 ROWS = 256  # records filed at once: the lock is held for half a millisecond
 WORKING, PAUSE = 0.002, 0.001  # seconds of reading the index, and between
-GUESSED_COST = 0.3e-9  # seconds of CPU a byte written, until it was measured
-REMEMBERED = 64 * MiB  # bytes over which the cost is averaged
-
-
-class Pace:
-    """How fast may be written: what a part of the processors can do, by the cost that was measured. Where writing is dear, less
-    is kept; where the daemon has nothing else to do, more. Mutable: `cost`, `_part`, and when it was looked at."""
-
-    BUSY_PART, IDLE_PART = 0.03, 0.1  # of the processors may write, while the daemon is busy, and while it is not
-    BUSY = 0.35  # of the processors in use by the daemon: readers take the rest of them
-    LOOK = 0.25  # seconds
-
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._cores = os.cpu_count() or 1
-        self._part = self.IDLE_PART
-        self._looked = self._used = 0.0
-        self.cost = GUESSED_COST
-
-    def rate(self, now: float) -> float:
-        """Bytes a second, at a time of the loop's clock."""
-        if self._rate:
-            return float(self._rate)
-        if now - self._looked > self.LOOK:
-            used = time.process_time()
-            busy = used - self._used > self.BUSY * self._cores * (now - self._looked)
-            self._part = self.BUSY_PART if busy else self.IDLE_PART
-            self._looked, self._used = now, used
-        return self._part * self._cores / self.cost
-
-    def note(self, size: int, seconds: float) -> None:
-        """Writing `size` bytes took so much of a processor."""
-        part = size / (size + REMEMBERED)
-        self.cost += (max(seconds, 1e-6) / size - self.cost) * part
-
-    def add(self, seconds: float) -> None:
-        """What was written before took so much more."""
-        self.cost += seconds / REMEMBERED
 
 
 class DiskTier:
-    """Mutable state: `_queued`, `_allowance` and `_later` (trio thread), `loaded`; the index is shared and locks itself."""
+    """Mutable state: `_queued` and `_gathered` under `_mutex`, `_allowance` and `_later` (trio thread), `loaded`; the index is
+    shared and locks itself."""
 
     def __init__(self, config: CacheConfig, directory: Path, queue_limit: int = QUEUE) -> None:
         self._directory = CacheDirectory(directory)
@@ -100,11 +64,13 @@ class DiskTier:
         self._files = ExtentFiles(config, self._directory.extents, self.index, self._admission)
         self._writer = ExtentWriter(self._files, self._directory.take)
         self._writer.trouble = self._directory.trouble
-        self._pace = Pace(config.disk_write_rate)
+        self._pace = DiskPace(config.disk_write_rate)
         self._allowance = self._pace.rate(0.0)
         self._refilled = 0.0
         self._mutex = threading.Lock()
         self._queued = 0
+        self._gathered: list[tuple[StoreIdentity, Version, int, memoryview]] = []
+        self._hurry = threading.Event()
         self._queue_limit = queue_limit
         self._later: deque[tuple[Shelf, int]] = deque(maxlen=LATER)
         self._catching_up = False
@@ -247,8 +213,11 @@ class DiskTier:
             if data is None or (self._queued and self._queued + block.size > self._queue_limit):
                 return False
             self._queued += block.size
-        identity, version, start = block.shelf.room.identity, block.shelf.version, block.start
-        self._orders.put(lambda: self._write(identity, version, start, data))
+            first = not self._gathered
+            self._gathered.append((block.shelf.room.identity, block.shelf.version, block.start, data))
+        if first:
+            self._hurry.clear()
+            self._orders.put(self._write_gathered)
         return True
 
     def drop(self, identity: StoreIdentity, key: str) -> None:
@@ -274,6 +243,7 @@ class DiskTier:
             self._threads.close()
             if self._thread.is_alive():
                 self._orders.put(lambda: False)
+                self._hurry.set()
                 with trio.move_on_after(CLOSING, shield=True):
                     await trio.to_thread.run_sync(self._thread.join, abandon_on_cancel=True)
         finally:
@@ -311,6 +281,7 @@ class DiskTier:
             return True
 
         self._orders.put(run)
+        self._hurry.set()
         await done.wait()
 
     # The disk's thread ---------------------------------------------------------------------------------------
@@ -334,13 +305,23 @@ class DiskTier:
         except queue.Empty:
             return self._flush
 
+    def _write_gathered(self) -> bool:
+        """What came within a while, at once: to wake this thread for each block cost readers two fifths of their small reads: it
+        takes the interpreter from the loop each time."""
+        self._hurry.wait(GATHER)
+        with self._mutex:
+            gathered, self._gathered = self._gathered, []
+        for each in gathered:
+            self._write(*each)
+        return True
+
     def _flush(self) -> bool:
         began = time.thread_time()
         self._writer.flush()
         self._pace.add(time.thread_time() - began)
         return True
 
-    def _write(self, identity: StoreIdentity, version: Version, start: int, data: memoryview) -> bool:
+    def _write(self, identity: StoreIdentity, version: Version, start: int, data: memoryview) -> None:
         began = time.thread_time()
         try:
             name = name_of(identity, version)
@@ -351,7 +332,6 @@ class DiskTier:
         finally:
             with self._mutex:
                 self._queued -= len(data)
-        return True
 
     def _drop(self, key: int) -> bool:
         self._writer.drop(key)
