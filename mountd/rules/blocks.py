@@ -2,7 +2,7 @@
 
 A grain is the unit everything is aligned to; a block is a run of whole grains that one request fetches (the last grain of
 a version ends with the version). Promises: a read of at least a grain costs at most twice its bytes, a smaller one at most
-two grains (128 KiB each), and blocks never overlap, because only grains that nobody has are asked for.
+two grains (32 KiB each), and blocks never overlap, because only grains that nobody has are asked for.
 Pure: no clock, no I/O.
 """
 
@@ -10,8 +10,12 @@ from collections.abc import Container
 
 from mountd.types import KiB, MiB
 
-GRAIN_BITS = 17
-GRAIN = 1 << GRAIN_BITS  # 128 KiB: one FUSE request as kernels come; a 4 KiB read costs one, or two where it straddles
+GRAIN_BITS = 15
+GRAIN = 1 << GRAIN_BITS
+"""32 KiB: a 4 KiB read costs one, or two where it straddles. Four readers at random, first byte 10 ms, 60 MB/s a connection:
+303 reads/s with 128 KiB, 325 with 64, 346 with 32; and four times as many places are remembered in the same memory."""
+
+KERNEL_REQUEST = 128 * KiB  # what kernels ask for at a time: the unit in which runs are judged, and reads cut
 RANGE = 2 * MiB  # one prefetch GET: 2.8 GB/s at 2-8 MiB against 2.0 at 1 MiB (measured with obstore)
 SMALL_FILE = MiB  # up to here a file is fetched whole, by one GET
 FOOTER = 64 * KiB  # a read that begins this close to the end looks for a footer (zip, npz, parquet)

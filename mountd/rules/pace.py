@@ -6,7 +6,7 @@ rise slowly so that a slower network is noticed. Best times, not means: means ho
 seem to call for still more. Pure: the time is an argument.
 """
 
-from mountd.rules.blocks import GRAIN, RANGE
+from mountd.rules.blocks import KERNEL_REQUEST, RANGE
 from mountd.types import MiB
 
 GUESSED_BANDWIDTH = 100e6  # bytes/s of one connection, until sizes that differ were seen
@@ -72,14 +72,14 @@ class Pace:
 
     def piece(self, size: int) -> int:
         """The bytes of one request where somebody waits for `size`: fewer, where several at once answer sooner."""
-        if size <= GRAIN or not any(self._best):
+        if size <= KERNEL_REQUEST or not any(self._best):
             return RANGE
         if not self._best[0] and not self._best[1] and size >= MiB // 2 and self._best[3]:
-            return GRAIN  # nothing small was ever timed here: once is enough to know
+            return KERNEL_REQUEST  # nothing small was ever timed here: once is enough to know
         if sum(self._timed[_place(size) :]) < TIMED_BEFORE_CUT:
             return RANGE
         best, choice = WORTH_CUTTING * self.seconds(size), RANGE
-        piece = GRAIN
+        piece = KERNEL_REQUEST
         while piece < size:
             time = self.seconds(piece) + REQUEST_COST * (-(-size // piece))
             if time < best:
@@ -90,4 +90,4 @@ class Pace:
 
 def _place(size: int) -> int:
     """The size class of a request."""
-    return min(max((size - 1).bit_length() - GRAIN.bit_length() + 1, 0), _CLASSES - 1)
+    return min(max((size - 1).bit_length() - KERNEL_REQUEST.bit_length() + 1, 0), _CLASSES - 1)

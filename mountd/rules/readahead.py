@@ -9,7 +9,7 @@ Pure: no clock, no I/O.
 
 from collections.abc import Iterator
 
-from mountd.rules.blocks import GRAIN, RANGE, is_footer
+from mountd.rules.blocks import KERNEL_REQUEST, RANGE, is_footer
 from mountd.types import KiB, MiB
 
 STREAMS = 8  # remembered in one open: a table's columns, a few threads on one descriptor
@@ -69,7 +69,7 @@ class Stream:
         if self.mirror:
             offset = self.mirror - stop
         if self.reads < KNOWN and not self._edge:
-            return self.start < offset <= self.next + (GRAIN if self.reads > 1 else 0)
+            return self.start < offset <= self.next + (KERNEL_REQUEST if self.reads > 1 else 0)
         return self.next - 2 * SLACK <= offset <= self.next + SLACK
 
     def advance(self, offset: int, stop: int) -> None:
@@ -152,7 +152,7 @@ class Stream:
         """How far to go ahead of a run that does not stream yet."""
         if self.reads == 1:
             return self.covered if self._copies and self.next >= LOOKS_LIKE_COPY else 0
-        if self.covered < 2 * GRAIN or not self._dense() or (self.mirror and self.reads == 2):
+        if self.covered < 2 * KERNEL_REQUEST or not self._dense() or (self.mirror and self.reads == 2):
             return 0  # one step back is a second look at a header or a footer, not a way of reading
         return EAGER * self.covered if self._copies else self.covered
 
@@ -215,8 +215,8 @@ class Streams:
 
 
 def _down(place: int) -> int:
-    return place & -GRAIN
+    return place & -KERNEL_REQUEST
 
 
 def _up(place: int) -> int:
-    return -(-place & -GRAIN)
+    return -(-place & -KERNEL_REQUEST)

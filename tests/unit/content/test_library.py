@@ -170,7 +170,7 @@ async def test_drop_forgets_a_key_and_what_flies_still_reaches_its_reader(autoju
     version = store.put("a", 10 * MiB)
     opened = content.open(source, version)
     await opened.read(0, 4096)
-    assert content.held(store.identity, version).memory == 128 * KiB
+    assert content.held(store.identity, version).memory == 32 * KiB
     results = []
 
     async def read():

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from bench.traces.trace import load
-from mountd.rules.blocks import GRAIN, RANGE, asked_span
+from mountd.rules.blocks import KERNEL_REQUEST, RANGE, asked_span
 from mountd.rules.readahead import EAGER, ELSEWHERE, FIRST_WINDOW, FROM_START, LONG, STREAMS, Streams
 from mountd.types import GiB, KiB, MiB
 
@@ -43,7 +43,9 @@ def ahead_of(spans):
 def fetched(spans, reads, size=SIZE):
     """Bytes of the grains that are asked for, by plan or by a reader, each once."""
     spans = spans + [asked_span(offset, min(offset + length, size), size) for offset, length in reads]
-    return GRAIN * len({grain for start, stop in spans for grain in range(start // GRAIN, -(-stop // GRAIN))})
+    return KERNEL_REQUEST * len(
+        {grain for start, stop in spans for grain in range(start // KERNEL_REQUEST, -(-stop // KERNEL_REQUEST))}
+    )
 
 
 def recorded(name):
@@ -56,8 +58,8 @@ def recorded(name):
 
 @pytest.mark.parametrize("length", [64 * KiB, 128 * KiB, MiB])
 def test_a_first_copying_read_is_followed_by_as_much(length):
-    covered = max(length, GRAIN)
-    assert follow([(0, length)]) == [(covered, length + covered & -GRAIN)] or length < GRAIN
+    covered = max(length, KERNEL_REQUEST)
+    assert follow([(0, length)]) == [(covered, length + covered & -KERNEL_REQUEST)] or length < KERNEL_REQUEST
     assert fetched(follow([(0, length)]), [(0, length)]) <= 2 * covered
 
 
@@ -294,7 +296,7 @@ def test_a_stream_that_begins_to_skip_is_followed_no_more():
 
 @pytest.mark.parametrize("size", [SIZE, SIZE - 1, SIZE - MiB + 5])
 def test_a_backward_reader_is_a_stream(size):
-    stop = (size & -GRAIN) - MiB
+    stop = (size & -KERNEL_REQUEST) - MiB
     spans = follow(backward(stop, 80), size)
     assert [high for _, high in spans[1:]] == [low for low, _ in spans[:-1]]
     assert all(low % RANGE == 0 for low, _ in spans[-3:])
