@@ -31,6 +31,19 @@ IN_FLIGHT_LIMIT = Gauge(
     "mountd_store_in_flight_limit", "Requests that may be in flight at once.", ["datastore"], registry=REGISTRY
 )
 
+FIRST_BYTE = Gauge(
+    "mountd_store_first_byte_seconds",
+    "The time to a request's first byte, as read-ahead takes it: the best of late.",
+    ["datastore"],
+    registry=REGISTRY,
+)
+BANDWIDTH = Gauge(
+    "mountd_store_connection_bandwidth_bytes",
+    "Bytes a second of one connection, as read-ahead takes it: the best of late.",
+    ["datastore"],
+    registry=REGISTRY,
+)
+
 CACHE_BLOCKS = Counter(
     "mountd_cache_blocks",
     "Where a wanted block was found: memory, disk, flight or store.",

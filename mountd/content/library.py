@@ -66,7 +66,9 @@ class BlockContent:
         return self._tier.buffers.idle_bytes + (self._disk.queued if self._disk is not None else 0)
 
     def open(self, source: Source, version: Version) -> OpenContent:
-        shelf = self._tier.room(source.reader.identity).shelf(version)
+        room = self._tier.room(source.reader.identity)
+        room.tell_pace(source.datastore)
+        shelf = room.shelf(version)
         prefetch = self._prefetch and source.prefetch
         return VersionReader(self._cache, self._windows, shelf, source, prefetch=prefetch)
 

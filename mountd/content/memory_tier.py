@@ -114,7 +114,7 @@ class Room:
     """One storage's shelves, by key (rarely more than one version each), what was learnt about its pace, and the guesses of the
     datastores that show it."""
 
-    __slots__ = ("_eviction", "_guesses", "_shares", "flight", "identity", "pace", "shelves")
+    __slots__ = ("_eviction", "_guesses", "_shares", "_told", "flight", "identity", "pace", "shelves")
 
     def __init__(self, identity: StoreIdentity, eviction: Eviction) -> None:
         self.identity = identity
@@ -122,6 +122,7 @@ class Room:
         self.pace = Pace()
         self.flight = Flight()
         self._guesses: dict[str, Guesses] = {}
+        self._told: set[str] = set()
         self._eviction = eviction
         self._shares: dict[float, Share] = {}
 
@@ -130,6 +131,14 @@ class Room:
         if share is None:
             share = self._shares[weight] = self._eviction.share(weight)
         return share
+
+    def tell_pace(self, datastore: str) -> None:
+        """Shows what was learnt about this storage under the name of a datastore that reads it."""
+        if datastore not in self._told:
+            self._told.add(datastore)
+            pace = self.pace
+            metrics.FIRST_BYTE.labels(datastore).set_function(lambda: pace.first_byte)
+            metrics.BANDWIDTH.labels(datastore).set_function(lambda: pace.bandwidth)
 
     def guesses(self, datastore: str) -> Guesses:
         found = self._guesses.get(datastore)

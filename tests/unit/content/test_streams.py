@@ -5,6 +5,7 @@ import trio
 
 from mountd.content.config import CacheConfig
 from mountd.content.library import BlockContent
+from mountd.metrics import REGISTRY
 from mountd.types import KiB, MiB
 from tests.fixtures.content_store import GeneratedStore, content_of, source_of
 
@@ -84,3 +85,17 @@ async def test_a_stream_that_became_another_has_no_part_of_the_memory(autojump_c
     assert len(opened._windows._moving) == 1
     opened.close()
     assert not opened._windows._moving
+
+
+async def test_what_was_learnt_of_a_storage_is_a_metric(autojump_clock, content):
+    """A storage 30 ms away, 40 MB/s a connection."""
+    store = GeneratedStore(first_byte=0.03, bandwidth=40e6)
+    source = source_of(store)
+    opened = content.open(source, store.put("a", 64 * MiB))
+    for offset in (0, 20 * MiB, 40 * MiB):
+        await opened.read(offset, 4096)
+        await opened.read(offset + 4 * MiB, 2 * MiB)
+    first_byte = REGISTRY.get_sample_value("mountd_store_first_byte_seconds", {"datastore": source.datastore})
+    bandwidth = REGISTRY.get_sample_value("mountd_store_connection_bandwidth_bytes", {"datastore": source.datastore})
+    assert first_byte == pytest.approx(0.03, rel=0.2)
+    assert bandwidth == pytest.approx(40e6, rel=0.2)
