@@ -51,7 +51,7 @@ class Connection:
     def __init__(self, connected: Connected) -> None:
         self.socket = connected
         self.get: Get | None = None
-        self.used = False  # it has answered before: the service may have closed it meanwhile
+        self.used = False  # it has answered, or been idle: the service may have closed it meanwhile
         self.since = 0.0
         self._raw = b""
         self._head: Head | None = None
@@ -99,6 +99,8 @@ class Connection:
         piece = self.socket.recv(FIRST)
         if not piece:
             raise EOFError
+        if self.get is None:
+            raise ValueError("bytes that nobody asked for")
         raw = self._raw + piece if self._raw else piece
         self._raw = raw
         end = raw.find(HEAD_END)
@@ -107,7 +109,7 @@ class Connection:
                 raise ValueError("a head without an end")
             return self._take_head()
         head = parsed(raw[:end])
-        if head is None or self.get is None:
+        if head is None:
             raise ValueError("no answer of HTTP/1")
         length = head.length
         if self.get.asked.answered_by(head) or 0 <= length <= ERROR_BODY_LIMIT and not 200 <= head.status < 300:
@@ -130,6 +132,7 @@ class Connection:
         assert get is not None
         self.get = None
         self.used = True
+        self._head = None  # what is heard while it is idle is no end of this answer
         self._view = memoryview(b"")
         return get, view.toreadonly()
 

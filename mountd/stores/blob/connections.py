@@ -131,10 +131,6 @@ class Connections:
             connection.ask(get, self._written(get.asked))
         except (OSError, *NOT_YET) as error:
             self._lost(connection, error)
-            return
-        if self._scope is None:
-            self._scope = trio.CancelScope()
-            trio.lowlevel.spawn_system_task(self._serve, self._scope, name="hearing a storage's connections")
 
     def _connect(self) -> Connected:
         """In a thread: a name may have to be looked up, and TLS wants several round trips."""
@@ -163,27 +159,44 @@ class Connections:
 
     def _connected(self, job: Job[Connected]) -> None:
         self._opening -= 1
-        if job.value is None:
-            if self._waiting:  # else who wanted it has left, or was served by another
-                error = job.error or Unavailable(f"No connection to {self._rest.endpoint.service} came about.")
-                self._fail(self._waiting.popleft(), error)
-            return
-        connection = Connection(job.value)
-        if self._closed:
-            connection.close()
-            return
+        error = job.error
+        if job.value is not None:
+            connection = Connection(job.value)
+            if self._closed:
+                connection.close()
+                return
+            try:
+                self._add(connection)
+            except OSError as refused:  # this machine gives no more descriptors, or no more to be watched
+                connection.close()
+                error = self._rest.translated(refused)
+            else:
+                self._free(connection)
+                return
+        if self._waiting:  # else who wanted it has left, or was served by another
+            error = error or Unavailable(f"No connection to {self._rest.endpoint.service} came about.")
+            self._fail(self._waiting.popleft(), error)
+
+    def _add(self, connection: Connection) -> None:
+        """From now on it is heard, idle or not."""
         if self._epoll is None:
             self._epoll = select.epoll()
-        self._epoll.register(connection.socket.fileno(), select.EPOLLIN)
-        self._by_number[connection.socket.fileno()] = connection
-        self._free(connection)
+            self._scope = trio.CancelScope()
+            trio.lowlevel.spawn_system_task(self._serve, self._scope, name="hearing a storage's connections")
+        number = connection.socket.fileno()
+        self._epoll.register(number, select.EPOLLIN)
+        self._by_number[number] = connection
 
     def _free(self, connection: Connection) -> None:
-        if self._waiting:
-            self._ask(connection, self._waiting.popleft())
-        else:
-            connection.since = trio.current_time()
-            self._idle.append(connection)
+        while self._waiting:
+            get = self._waiting.popleft()
+            if self._rest.signer.at_hand:
+                self._ask(connection, get)
+                return
+            self._do_otherwise(get)  # its token ran out while it waited: to ask for another would block the loop
+        connection.used = True
+        connection.since = trio.current_time()
+        self._idle.append(connection)
 
     def _drop(self, connection: Connection) -> None:
         number = connection.socket.fileno()
@@ -274,8 +287,10 @@ class Connections:
         if get is None:
             return
         get.place = None
-        if anew:
+        if anew and self._rest.signer.at_hand:
             self._place(get)
+        elif anew:
+            self._do_otherwise(get)
         elif isinstance(error, EOFError):
             self._fail(get, _cut_short(get, received))
         else:

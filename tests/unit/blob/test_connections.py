@@ -60,6 +60,12 @@ def no_threads(store: BlobStore) -> None:
     store._objects.read = refuse  # type: ignore[method-assign]
 
 
+async def until(true: Callable[[], bool]) -> None:
+    with trio.fail_after(5):
+        while not true():  # noqa: ASYNC110  a socket's end is no event of trio's
+            await trio.sleep(0.01)
+
+
 async def begun(store: BlobStore, start: int = 0, stop: int = len(DATA), version: Version = WHOLE) -> bytes:
     return await Answer(store, version, start, stop).bytes()
 
@@ -123,6 +129,55 @@ async def test_a_kept_connection_that_the_service_closed_is_no_failure(emulator:
         assert store._connections._idle[0] is not connection
 
 
+async def test_an_idle_connection_that_the_service_closes_disturbs_nobody(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    half = ranged(DATA, sent=5000)
+    wire.answers = [lambda head: half(head) + STALL, ranged(DATA)]
+    async with opened(wire.definition) as store:
+        other = Answer(store, WHOLE, 0, 9000)
+        await other.moved.wait()
+        assert await begun(store, 0, 10) == DATA[:10]  # and then this server closes the connection
+        await until(lambda: store._connections.open == 1)
+        assert not other.heard
+        assert "unexpected" not in caplog.text
+
+
+async def test_bytes_that_nobody_asked_for_end_an_idle_connection(wire: Wire) -> None:
+    answer = ranged(DATA)
+    wire.answers = [lambda head: answer(head) + STALL, ranged(DATA)]
+    async with opened(wire.definition) as store:
+        assert await begun(store, 0, 10) == DATA[:10]
+        await until(lambda: not store._connections.open)
+
+
+async def test_a_connection_that_nobody_wants_any_more_is_kept_and_heard(emulator: Emulator) -> None:
+    async with opened(on_emulator(emulator)) as store:
+        no_threads(store)
+        version = await on(emulator, store)
+        for heard in (True, False):
+            Answer(store, version, 0, 10).asked.leave()
+            await until(lambda: bool(store._connections._idle))
+            store._connections._idle[0].socket.shutdown(socket.SHUT_RDWR)
+            await until(lambda: not (heard and store._connections.open))  # noqa: B023  called within this turn
+        assert await begun(store, 5, 105, version) == DATA[5:105]
+
+
+async def test_a_connection_that_cannot_be_watched_fails_who_wanted_it(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more() -> NoReturn:
+        raise OSError(24, "Too many open files")
+
+    wire.answers = [ranged(DATA)]
+    async with opened(wire.definition) as store:
+        with monkeypatch.context() as patched:
+            patched.setattr("mountd.stores.blob.connections.select.epoll", no_more)
+            with pytest.raises(Unavailable):
+                await begun(store, 0, 10)
+        assert await begun(store, 0, 10) == DATA[:10]
+
+
 async def test_a_new_connection_that_is_closed_is_a_failure_at_once(wire: Wire) -> None:
     wire.answers = [b""]
     async with opened(wire.definition) as store:
@@ -138,7 +193,7 @@ async def test_nobody_there(wire: Wire) -> None:
             await begun(store)
 
 
-def _refused() -> NoReturn:
+def _refused(*_: object) -> NoReturn:
     raise Unavailable("no such luck")
 
 
@@ -212,6 +267,15 @@ async def test_a_token_that_must_be_asked_for_is_no_work_for_the_loop(wire: Wire
         assert store._connections.take(10)
         store._rest.signer.at_hand = False  # type: ignore[misc]
         assert not store._connections.take(10)
+
+
+async def test_a_token_that_runs_out_while_a_read_waits_is_asked_for_in_a_thread(emulator: Emulator) -> None:
+    async with opened(on_emulator(emulator)) as store:
+        version = await on(emulator, store)
+        answer = Answer(store, version, 0, 10)
+        store._rest.signer.at_hand = False  # type: ignore[misc]
+        store._connections._written = _refused  # type: ignore[assignment]
+        assert await answer.bytes() == DATA[:10]
 
 
 async def test_a_proxy_and_checksums_are_for_threads(wire: Wire) -> None:
