@@ -52,6 +52,9 @@ ROWS = 256  # records filed at once: the lock is held for half a millisecond
 WORKING, PAUSE = 0.002, 0.001  # seconds of reading the index, and between
 
 
+Kept = tuple[StoreIdentity, Version, int, memoryview]
+
+
 class DiskTier:
     """Mutable state: `_queued` and `_gathered` under `_mutex`, `_allowance` and `_later` (trio thread), `loaded`; the index is
     shared and locks itself."""
@@ -69,7 +72,7 @@ class DiskTier:
         self._refilled = 0.0
         self._mutex = threading.Lock()
         self._queued = 0
-        self._gathered: list[tuple[StoreIdentity, Version, int, memoryview]] = []
+        self._gathered: deque[Kept] = deque()
         self._hurry = threading.Event()
         self._queue_limit = queue_limit
         self._later: deque[tuple[Shelf, int]] = deque(maxlen=LATER)
@@ -213,16 +216,21 @@ class DiskTier:
             if data is None or (self._queued and self._queued + block.size > self._queue_limit):
                 return False
             self._queued += block.size
-            first = not self._gathered
-            self._gathered.append((block.shelf.room.identity, block.shelf.version, block.start, data))
+            gathered = self._gathered
+            first = not gathered
+            gathered.append((block.shelf.room.identity, block.shelf.version, block.start, data))
         if first:
             self._hurry.clear()
-            self._orders.put(self._write_gathered)
+            self._orders.put(functools.partial(self._write_gathered, gathered))
+        if 2 * self._queued >= self._queue_limit:
+            self._hurry.set()  # while it writes these, others find room
         return True
 
     def drop(self, identity: StoreIdentity, key: str) -> None:
         name = key_of(digest(identity, key))
         self.index.hide(name)
+        with self._mutex:
+            self._gathered = deque()  # what is kept from now on is written behind this order: it is not to be dropped
         self._orders.put(lambda: self._drop(name))
 
     async def clear(self, kept: set[bytes]) -> int:
@@ -289,12 +297,17 @@ class DiskTier:
     def _work(self) -> None:
         going = True
         while going:
-            order = self._next_order()
-            try:
-                going = order()
-            except Exception:
-                log.exception("the disk tier met an unexpected error")
-                metrics.BUGS.labels("content.disk_tier").inc()
+            going = self._done(self._next_order())
+
+    @staticmethod
+    def _done(order: Callable[[], bool]) -> bool:
+        """Whether to go on: a bug in one order is not the others'."""
+        try:
+            return order()
+        except Exception:
+            log.exception("the disk tier met an unexpected error")
+            metrics.BUGS.labels("content.disk_tier").inc()
+            return True
 
     def _next_order(self) -> Callable[[], bool]:
         """Small blocks that come one by one are written together: a write costs as much as the bytes of a small file."""
@@ -305,14 +318,15 @@ class DiskTier:
         except queue.Empty:
             return self._flush
 
-    def _write_gathered(self) -> bool:
+    def _write_gathered(self, gathered: deque[Kept]) -> bool:
         """What came within a while, at once: to wake this thread for each block cost readers two fifths of their small reads: it
         takes the interpreter from the loop each time."""
         self._hurry.wait(GATHER)
         with self._mutex:
-            gathered, self._gathered = self._gathered, []
-        for each in gathered:
-            self._write(*each)
+            if self._gathered is gathered:
+                self._gathered = deque()
+        while gathered:
+            self._done(functools.partial(self._write, *gathered.popleft()))
         return True
 
     def _flush(self) -> bool:
@@ -321,7 +335,7 @@ class DiskTier:
         self._pace.add(time.thread_time() - began)
         return True
 
-    def _write(self, identity: StoreIdentity, version: Version, start: int, data: memoryview) -> None:
+    def _write(self, identity: StoreIdentity, version: Version, start: int, data: memoryview) -> bool:
         began = time.thread_time()
         try:
             name = name_of(identity, version)
@@ -332,6 +346,7 @@ class DiskTier:
         finally:
             with self._mutex:
                 self._queued -= len(data)
+        return True
 
     def _drop(self, key: int) -> bool:
         self._writer.drop(key)

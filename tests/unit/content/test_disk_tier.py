@@ -324,3 +324,40 @@ async def test_what_was_declined_is_kept_at_leisure(store, directory):
         return at_once
 
     assert await with_content(directory, use, config) < 30 * MiB
+
+
+async def test_what_is_kept_after_a_drop_is_not_dropped(store, directory):
+    older, other = store.put("a", 1000), store.put("b", 1000)
+
+    async def use(content):
+        await read_all(content, store, older)
+        await content.flush()
+        await read_all(content, store, other)  # waits for others to be written with
+        content.drop(store.identity, "a")
+        newer = store.put("a", 1000, "2")
+        await read_all(content, store, newer)
+        await content.flush()
+        return [content.held(store.identity, version).disk for version in (older, other, newer)]
+
+    assert await with_content(directory, use) == [0, 1000, 1000]
+
+
+async def test_a_bug_in_writing_one_block_costs_that_block(store, directory, monkeypatch):
+    versions = [store.put(key, 1000) for key in "abc"]
+
+    async def use(content):
+        disk = content._disk
+        write = disk._writer.write
+
+        def failing(name, start, data):
+            if bytes(data) == content_of("a", "1", 1000):
+                raise ZeroDivisionError
+            write(name, start, data)
+
+        monkeypatch.setattr(disk._writer, "write", failing)
+        for version in versions:
+            await read_all(content, store, version)
+        await content.flush()
+        return disk.queued, [content.held(store.identity, version).disk for version in versions]
+
+    assert await with_content(directory, use) == (0, [0, 1000, 1000])
