@@ -220,6 +220,8 @@ class Transfers:
                 await trio.sleep_until(min(first, now + LOOK))
         finally:
             self._watching = False
+            if self._direct:
+                self.close()  # the nursery is ending: nothing may begin in it as others let their memory go
             for fetch in self._direct:
                 if fetch.read is not None:
                     fetch.read.leave()

@@ -85,7 +85,13 @@ class DirectRead:
         self.generation = generation
         generation.calls += 1
         span = self.span
-        asked = raw.begin(span.version, span.start, span.stop, self._landed, self.call)
+        try:
+            asked = raw.begin(span.version, span.start, span.stop, self._landed, self.call)
+        except Exception as bug:
+            if self.error is not None:
+                raise
+            self._landed(None, bug)  # else who reads would wait for ever, and its place be held
+            return
         if self.error is None:  # else it has failed at once
             self._asked = asked
 

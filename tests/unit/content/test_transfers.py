@@ -107,6 +107,30 @@ async def test_stopping_tells_those_who_wait(autojump_clock, nursery):
     assert source.reader.health().in_flight == 0
 
 
+async def test_a_cancelled_nursery_takes_along_what_waited_for_memory(autojump_clock):
+    sources, refused = [], []
+
+    async def read(content, source, version):
+        try:
+            await content.open(source, version).read(0, 10)
+        except Unavailable as error:
+            refused.append(str(error))
+
+    async with trio.open_nursery() as readers, trio.open_nursery() as nursery:
+        content = BlockContent(CacheConfig(memory=32 * MiB), nursery)
+        launch = content._tier.budget.launch
+        content._tier.budget.launch = lambda *given, **how: not reserved(content)[0] and launch(*given, **how)
+        for container in ("first", "hungry"):  # there is memory for one at a time
+            raw = DirectFaultyStore(black_hole, container)
+            sources.append(Source(container, live(raw), prefetch=False))
+            readers.start_soon(read, content, sources[-1], await raw.memory.put("a", bytes(100)))
+            await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert refused == ["The daemon is stopping."] * 2
+    assert [source.reader.health().in_flight for source in sources] == [0, 0]
+    assert reserved(content) == (0, 0)
+
+
 async def test_a_replaced_datastores_bytes_are_another_requests(autojump_clock, content):
     """What is not in the cache is asked with If-Match: no version's bytes are given for another's."""
     raw, source, version = await stored()

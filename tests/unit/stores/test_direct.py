@@ -1,5 +1,7 @@
 """A read without a task keeps every promise of a read with one: retries, deadlines, breaker, places, rotation (SEMANTICS 32)."""
 
+from typing import NoReturn
+
 import pytest
 import trio
 import trio.testing
@@ -256,3 +258,16 @@ async def test_a_credential_that_was_good_is_waited_for(autojump_clock: trio.tes
         await trio.sleep(2)
         await store.rotate(definition())
     assert len(new.requests) == 1
+
+
+async def test_a_bug_while_a_read_is_begun_is_that_reads_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object) -> NoReturn:
+        raise ZeroDivisionError
+
+    raw = DirectFaultyStore()
+    version = await filled(raw)
+    store = live(raw)
+    monkeypatch.setattr(raw, "begin", bug)
+    with pytest.raises(ZeroDivisionError):
+        await read_directly(store, version, 0, 10)
+    assert store.health().in_flight == 0
