@@ -18,6 +18,7 @@ from mountd.stores.config import NetworkConfig
 from mountd.stores.shared_key import decoded_key, signature, string_to_sign
 from mountd.stores.tokens import TokenSource, token_source
 
+_ON_THE_WIRE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "#")
 ObstoreProvider = Callable[[], Any]  # one of obstore's credential dicts
 
 
@@ -118,12 +119,13 @@ class KeySigner(AnonymousSigner):
 
 
 class SasSigner(AnonymousSigner):
-    """The token is sent as it was given: its signature is over the values, its encoding is its maker's."""
+    """The token is sent as it was given: its signature is over the values, its encoding is its maker's. Only what no request
+    line may hold is encoded (it was pasted with a line's end, say)."""
 
     anonymous = False
 
     def __init__(self, token: Secret) -> None:
-        self._token = Secret(token.reveal().lstrip("?"))
+        self._token = Secret(quote(token.reveal().lstrip("?"), safe=_ON_THE_WIRE))
         self.expires = sas_expiry(self._token.reveal())
 
     def sign(self, request: Outgoing) -> None:

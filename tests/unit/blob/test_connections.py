@@ -89,6 +89,14 @@ async def test_a_small_read_is_one_request_of_the_loop(request: pytest.FixtureRe
         assert store._connections.open == 1  # used again and again
 
 
+async def test_a_sas_with_characters_that_no_request_may_have(emulator: Emulator) -> None:
+    credential = SasToken(Secret(emulator.sas("data") + "&note=\u00fc b\r\nX: y#"))
+    async with opened(on_emulator(emulator, credential=credential)) as store:
+        no_threads(store)
+        version = await on(emulator, store)
+        assert await begun(store, 5, 105, version) == DATA[5:105]
+
+
 @pytest.mark.parametrize("key", ["a b", "a//b", "/x", "x/", "a/../b/./c", "%2E", "q?a=b#c+d&e", "é\\"])
 async def test_every_key_is_read_as_it_is(emulator: Emulator, key: str) -> None:
     async with opened(on_emulator(emulator)) as store:
