@@ -41,11 +41,11 @@ def _plant():
         signer.sign(outgoing)
         return f"{outgoing.target} {outgoing.headers} {signer.__dict__}"
 
-    read, get = BlobStore.read, Datastores.get
+    begin, get = BlobStore.begin, Datastores.get
 
-    async def failing_read(self, version, start, stop):
+    def failing_begin(self, version, *asked):
         if version.key != "bug":
-            return await read(self, version, start, stop)
+            return begin(self, version, *asked)
         try:
             raise KeyError(shown(self))
         except KeyError as error:
@@ -56,7 +56,7 @@ def _plant():
             return get(self, name)
         raise RuntimeError(f"a bug: {self._registry.get(name)} {self._registry.get(name).credential.key.reveal()}")
 
-    BlobStore.read, Datastores.get = failing_read, failing_get
+    BlobStore.begin, Datastores.get = failing_begin, failing_get
 
 
 def _when_it_runs():

@@ -138,8 +138,9 @@ def at_random(program: Program, top: Path, name: str) -> bool:
             offset, size = places.randrange(LARGE), places.choice([1, 4096, 100_000])
             data = program.call(os.pread, file, size, offset) if program.patient else None
             if data is not None:
-                assert data == large(offset, size)
-                exact += 1
+                # The kernel gives what came before a failure: a part is no less exact, and never empty.
+                assert data == large(offset, size)[: len(data) or size]
+                exact += len(data) == size
     finally:
         os.close(file)
     return exact == 40

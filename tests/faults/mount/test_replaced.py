@@ -75,7 +75,8 @@ def test_an_open_file_is_its_version_or_estale(service, blob, mapping, change):
         else:
             container.put(key, b"b" * (SIZE if change == "replaced" else 1000))
         pieces = [read_or_stale(file, offset) for offset in range(0, SIZE, 128 << 10)]
-        assert all(piece is None or piece == b"a" * (128 << 10) for piece in pieces)
+        # The kernel gives what is cached before what is gone: a part of a piece is no less of that version.
+        assert all(piece is None or (piece and piece == b"a" * len(piece)) for piece in pieces)
         assert None in pieces  # what nobody had fetched is gone
         # A read that met the change makes the path fresh, whatever its ttl.
         if change == "deleted":
