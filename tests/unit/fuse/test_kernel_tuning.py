@@ -18,7 +18,7 @@ def test_a_limit_that_may_not_be_set_is_named_with_the_figure_that_stays(tmp_pat
 
     monkeypatch.setattr(kernel_tuning.os, "open", refuse)
     accepted = {}
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, kernel_tuning.log.name):
         kernel_tuning._set(accepted, "read_ahead_kb", 1024, str(tmp_path))
     assert accepted == {}
     assert caplog.messages == ["the kernel keeps read_ahead_kb at 128 for this mount, not 1024: Permission denied"]
@@ -30,7 +30,7 @@ def test_without_fusectl_the_log_says_what_the_kernel_keeps(monkeypatch, caplog)
 
     monkeypatch.setattr(kernel_tuning, "mount_at", lambda place: Mount("0:99", place, "fuse.mountd", "mountd"))
     monkeypatch.setattr(kernel_tuning, "fusectl", nowhere)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, kernel_tuning.log.name):
         assert kernel_tuning.tune("/mnt", MountConfig(read_ahead=0)) == {}
     assert caplog.messages == [
         "fusectl is not to be had here (Operation not permitted): "
