@@ -61,6 +61,7 @@ class Mounted:
         self.count(opens=1)
         descriptor = os.open(self.root / key, os.O_RDONLY)
         if (size := os.fstat(descriptor).st_size) != self.content.sizes[key]:
+            os.close(descriptor)
             raise Wrong(f"{key}: size {size}, {self.content.sizes[key]} it has")
         return descriptor
 
@@ -132,9 +133,11 @@ def here_and_there(mounted: Mounted, choose: random.Random, until: float) -> Non
                 mounted.read(descriptor, key, offset, length)
                 os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
-    with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as view, ThreadPoolExecutor(RANDOM_THREADS) as pool:
-        list(pool.map(reader, [choose.random() for _ in range(RANDOM_THREADS)]))
-    mounted.close(descriptor)
+    try:
+        with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as view, ThreadPoolExecutor(RANDOM_THREADS) as pool:
+            list(pool.map(reader, [choose.random() for _ in range(RANDOM_THREADS)]))
+    finally:
+        mounted.close(descriptor)
 
 
 def small_files(mounted: Mounted, choose: random.Random, until: float) -> None:
