@@ -30,7 +30,7 @@ from mountd.stores.config import NetworkConfig
 from mountd.stores.generations import Landed, Leavable
 from mountd.stores.network import tls_context
 from mountd.stores.progress import Listener
-from mountd.types import Version
+from mountd.types import Buffer, Version
 
 log = logging.getLogger(__name__)
 
@@ -301,9 +301,9 @@ class Connections:
     def _do_otherwise(self, get: Get) -> None:
         asked = get.asked
 
-        def landed(data: object, error: BaseException | None) -> None:
+        def landed(data: Buffer | None, error: BaseException | None) -> None:
             get.left = True
-            get.landed(data, error)  # type: ignore[arg-type]  # what `otherwise` gives is what `landed` takes
+            get.landed(data, error)
 
         get.place = self._otherwise(asked.version, asked.start, asked.stop, landed, get.listener)
 
